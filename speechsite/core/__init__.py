@@ -1,0 +1,1 @@
+"""Plumbing that knows nothing of speech: environment, ids, queue, safe HTTP, signing."""
