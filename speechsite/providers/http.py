@@ -7,8 +7,11 @@ has gone out, a missing answer is `Unclear`, never `Unavailable`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import math
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
@@ -25,19 +28,33 @@ from speechsite.providers.errors import (
     Rejected,
     Unavailable,
     Unclear,
+    Unsupported,
 )
 
 USER_AGENT = "speechsite/0.1"
 TIMEOUT = httpx.Timeout(connect=10, read=120, write=60, pool=60)
 LIMITS = httpx.Limits(max_connections=512, max_keepalive_connections=128)
 DOWNLOAD_LIMIT = 512 * 1024 * 1024  # bytes of one result
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    httpx.InvalidURL,
+)
+# With these a gateway says that it never reached the provider, or the provider that it is closed.
+NOT_TAKEN = frozenset({503, 521, 523, 525, 526})
+NOT_SOUND = (b"<!doctype", b"<html", b"<?xml", b"{", b"[{")
+HIGHEST_COST = Decimal(1_000_000)  # of a provider's credits, for one call
 
 
 class HttpAdapter(Adapter):
     """An adapter for a provider that is called over HTTP."""
 
     default_base_url: ClassVar[str] = ""
+    # Vendor codes that come with a 5xx and still say that nothing was taken.
+    refusals: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
         self,
@@ -75,32 +92,38 @@ class HttpAdapter(Adapter):
         """
         return None if response.is_success else error_from_status(response)
 
-    async def call(self, method: str, path: str, *, spends: bool = False, **more: Any) -> httpx.Response:
+    async def call(
+        self, method: str, path: str, *, spends: bool = False, **more: Any
+    ) -> httpx.Response:
         """One request, whole answer. `spends` marks a call that may cost the operator."""
         async with self.stream(method, path, spends=spends, **more) as response:
-            try:
-                await response.aread()
-            except httpx.HTTPError as error:
-                raise lost_answer(error, spends) from error
+            await response.aread()
         return response
 
     @asynccontextmanager
     async def stream(
         self, method: str, path: str, *, spends: bool = False, **more: Any
     ) -> AsyncIterator[httpx.Response]:
-        """One request whose successful answer is left unread; an error is raised."""
+        """One request whose successful answer is left unread; an error is raised.
+
+        A connection that breaks while the caller reads is the same lost answer.
+        """
         url = path if path.startswith(("http://", "https://")) else self.base_url + path
-        request = self.client.build_request(method, url, **more)
         try:
+            request = self.client.build_request(method, url, **more)
             response = await self.client.send(request, stream=True)
         except NOT_SENT as error:
-            raise Unavailable(f"{self.name} cannot be reached: {error!r}") from error
+            what = type(error).__name__
+            raise Unavailable(f"{self.name} cannot be reached: {what}") from error
         except httpx.HTTPError as error:
             raise lost_answer(error, spends) from error
         try:
             if not response.is_success:
-                await self._read_error(response, spends)
+                await response.aread()
+                raise self._refusal(response, spends)
             yield response
+        except httpx.HTTPError as error:
+            raise lost_answer(error, spends) from error
         finally:
             await response.aclose()
 
@@ -108,33 +131,70 @@ class HttpAdapter(Adapter):
         """The body as JSON after the vendor's error check."""
         error = self.error_from(response)
         if error is not None:
-            raise error
+            raise self.scrubbed(error)
         try:
             return response.json()
-        except ValueError as bad:
+        except (ValueError, RecursionError) as bad:
             kind = Unclear if spends else Garbled
             raise kind(
                 f"{self.name} did not answer with JSON",
                 status=response.status_code,
-                raw={"body": response.text[:500]},
+                raw=self.scrub({"body": response.text[:500]}),
             ) from bad
 
     async def download(self, url: str) -> AsyncIterator[bytes]:
-        """The bytes behind a result link, from public addresses only, bounded in size."""
-        async for piece in safehttp.stream(self.download_client, url, limit=DOWNLOAD_LIMIT):
-            yield piece
-
-    async def _read_error(self, response: httpx.Response, spends: bool) -> None:
+        """The sound behind a result link, from public addresses only, bounded in size."""
+        started = False
         try:
-            await response.aread()
-        except httpx.HTTPError as error:
-            raise lost_answer(error, spends) from error
-        raised = self.error_from(response) or error_from_status(response)
-        if spends and type(raised) is Unavailable and response.status_code in (500, 502, 504):
-            raise Unclear(
-                raised.message, status=raised.status, vendor_code=raised.vendor_code, raw=raised.raw
-            )
-        raise raised
+            async for piece in safehttp.stream(self.download_client, url, limit=DOWNLOAD_LIMIT):
+                if not started and piece[:64].lstrip().lower().startswith(NOT_SOUND):
+                    raise Garbled("the result is not sound")
+                started = True
+                yield piece
+        except safehttp.FetchError as error:
+            raise _download_error(error) from error
+        if not started:
+            raise Garbled("the result is empty")
+
+    def check_settings(self, names: Iterable[str], *also: str) -> None:
+        """Refuse aloud what this adapter would otherwise have to ignore."""
+        strange = sorted(set(names) - self.controls - set(also))
+        if strange:
+            raise Unsupported(f"{self.name} does not take {', '.join(strange)}")
+
+    def scrub(self, value: Any) -> Any:
+        """A provider's answer without our secrets, and fit for any database."""
+        if isinstance(value, str):
+            for secret in self.credentials.values():
+                if len(secret) >= 4:
+                    value = value.replace(secret, "***")
+            return value.replace("\0", "")
+        if isinstance(value, Mapping):
+            return {self.scrub(str(key)): self.scrub(part) for key, part in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.scrub(part) for part in value]
+        if isinstance(value, float) and not math.isfinite(value):
+            return str(value)
+        return value
+
+    def scrubbed(self, error: ProviderError) -> ProviderError:
+        """The same error after every secret was taken out of it."""
+        error.message = self.scrub(error.message)
+        error.vendor_code = self.scrub(error.vendor_code)
+        error.raw = self.scrub(error.raw)
+        error.args = (error.message,)
+        return error
+
+    def _refusal(self, response: httpx.Response, spends: bool) -> ProviderError:
+        error = self.scrubbed(self.error_from(response) or error_from_status(response))
+        taken = response.status_code >= 500 and response.status_code not in NOT_TAKEN
+        if not (spends and taken and type(error) is Unavailable):
+            return error
+        if error.vendor_code in self.refusals:
+            return error
+        return Unclear(
+            error.message, status=error.status, vendor_code=error.vendor_code, raw=error.raw
+        )
 
 
 def error_from_status(response: httpx.Response) -> ProviderError:
@@ -157,21 +217,44 @@ def error_from_status(response: httpx.Response) -> ProviderError:
 def retry_after(response: httpx.Response) -> float | None:
     """Seconds to wait, from a number or an HTTP date; None where absent or absurd."""
     value = response.headers.get("retry-after", "").strip()
-    if not value:
-        return None
     try:
         seconds = float(value)
     except ValueError:
-        try:
-            then = parsedate_to_datetime(value).timestamp()
-        except ValueError:
-            return None
-        seconds = then - parsedate_to_datetime(response.headers["date"]).timestamp() if "date" in response.headers else 0.0
+        seconds = _seconds_until(value, response.headers.get("date", ""))
     return seconds if 0 <= seconds <= 3600 else None
 
 
 def lost_answer(error: httpx.HTTPError, spends: bool) -> ProviderError:
     """A connection that broke after the request went out."""
     if spends:
-        return Unclear(f"the answer was lost: {error!r}")
-    return Unavailable(f"no answer: {error!r}")
+        return Unclear(f"the answer was lost: {type(error).__name__}")
+    return Unavailable(f"no answer: {type(error).__name__}")
+
+
+def sane_cost(value: Any) -> Decimal | None:
+    """What a provider says it billed; None for anything that no bill can hold."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
+        return None
+    try:
+        cost = Decimal(str(value))
+    except (ArithmeticError, ValueError):
+        return None
+    return cost if cost.is_finite() and 0 <= cost <= HIGHEST_COST else None
+
+
+def _seconds_until(date: str, now: str) -> float:
+    try:
+        until = parsedate_to_datetime(date).timestamp()
+        return until - (parsedate_to_datetime(now).timestamp() if now else time.time())
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def _download_error(error: safehttp.FetchError) -> ProviderError:
+    if isinstance(error, safehttp.Unreachable):
+        return Unavailable(f"the result cannot be fetched: {error}")
+    if not isinstance(error, safehttp.BadStatus):
+        return Garbled(f"the result cannot be used: {error}")
+    if error.status == 429 or error.status >= 500:
+        return Unavailable("the result cannot be fetched", status=error.status)
+    return Garbled("the result is gone", status=error.status)
