@@ -1,0 +1,1 @@
+"""The story of one piece of work, from order to sound."""

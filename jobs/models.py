@@ -1,0 +1,207 @@
+"""Jobs, their segments and their events. `lifecycle` is the only writer of states."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from jobs import states
+from speechsite.accounts.models import ApiKey
+from speechsite.core.ids import new_id, new_token
+from speechsite.credits.models import Price
+from speechsite.upstreams.models import Channel
+from voices.models import SpeechModel, Voice
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    """Questions asked of jobs."""
+
+    def of(self, user: object) -> JobQuerySet:
+        """What a person sees in History."""
+        return self.filter(user=user, deleted_at__isnull=True)
+
+    def unfinished(self) -> JobQuerySet:
+        return self.filter(state__in=states.LIVE_JOB)
+
+
+class Job(models.Model):
+    """What somebody ordered, at the price it was quoted."""
+
+    class Kind(models.TextChoices):
+        SPEECH = "speech", _("Speech")
+        DIALOGUE = "dialogue", _("Dialogue")
+        ISOLATION = "isolation", _("Cleaning")
+
+    class Source(models.TextChoices):
+        PORTAL = "portal", _("Portal")
+        API = "api", _("API")
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="jobs"
+    )
+    api_key = models.ForeignKey(ApiKey, on_delete=models.SET_NULL, null=True, blank=True)
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.SPEECH)
+    source = models.CharField(max_length=8, choices=Source, default=Source.PORTAL)
+    is_test = models.BooleanField(default=False)
+    state = models.CharField(
+        max_length=10, choices=states.JobState.choices, default=states.JobState.QUEUED
+    )
+
+    title = models.CharField(max_length=120, blank=True)
+    text = models.TextField(blank=True)
+    characters = models.PositiveIntegerField(default=0)
+    language = models.CharField(max_length=20, blank=True)
+    model = models.ForeignKey(SpeechModel, on_delete=models.PROTECT)
+    voice = models.ForeignKey(Voice, on_delete=models.PROTECT, null=True, blank=True)
+    voice_settings = models.JSONField(default=dict, blank=True)
+    output_format = models.CharField(max_length=24, default="mp3_44100_128")
+
+    price = models.ForeignKey(Price, on_delete=models.PROTECT, null=True)
+    units = models.PositiveBigIntegerField(default=0)
+    quoted = models.PositiveBigIntegerField(default=0)  # millicredits held
+    charged = models.PositiveBigIntegerField(default=0)  # millicredits captured
+
+    # The same form or the same partner request sent twice names the same job.
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)
+
+    segment_count = models.PositiveIntegerField(default=0)
+    audio = models.CharField(max_length=200, blank=True)
+    audio_bytes = models.PositiveBigIntegerField(default=0)
+    duration_ms = models.PositiveBigIntegerField(default=0)
+    peaks = models.JSONField(default=list, blank=True)
+    failure_code = models.CharField(max_length=40, blank=True)
+    failure_message = models.CharField(max_length=300, blank=True)
+
+    joiner = models.CharField(max_length=64, blank=True)
+    join_lease_until = models.DateTimeField(null=True, blank=True)
+    join_attempts = models.PositiveSmallIntegerField(default=0)
+
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at",)
+        indexes = (
+            models.Index(fields=("user", "-created_at"), name="jobs_of_user"),
+            models.Index(
+                fields=("state", "created_at"),
+                condition=Q(state__in=("queued", "processing")),
+                name="jobs_under_way",
+            ),
+        )
+        constraints = (
+            models.UniqueConstraint(fields=("user", "idempotency_key"), name="one_job_per_key"),
+            models.CheckConstraint(
+                condition=Q(charged__lte=models.F("quoted")), name="charge_within_quote"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.title or str(self.id)
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state in states.FINAL_JOB
+
+
+class Segment(models.Model):
+    """A piece of a job, small enough for one upstream call.
+
+    `start` is where its text begins in the job's text (code points). `user_id`
+    repeats the job's, so that claims can be fair without a join.
+    """
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="segments")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    index = models.PositiveIntegerField()
+    state = models.CharField(
+        max_length=10, choices=states.SegmentState.choices, default=states.SegmentState.WAITING
+    )
+    text = models.TextField(blank=True)
+    start = models.PositiveIntegerField(default=0)
+    voice = models.ForeignKey(Voice, on_delete=models.PROTECT, null=True, blank=True)
+    lines = models.JSONField(default=list, blank=True)
+    units = models.PositiveBigIntegerField(default=0)
+    model_slug = models.CharField(max_length=80)
+
+    channel = models.ForeignKey(Channel, on_delete=models.SET_NULL, null=True, blank=True)
+    excluded_channels = models.JSONField(default=list, blank=True)
+    token = models.CharField(max_length=64, unique=True, default=new_token)
+    upstream_id = models.CharField(max_length=200, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    polls = models.PositiveIntegerField(default=0)
+    worker = models.CharField(max_length=64, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    due_at = models.DateTimeField(default=timezone.now)
+    deadline_at = models.DateTimeField(null=True, blank=True)
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    waiting_reason = models.CharField(max_length=200, blank=True)
+
+    audio = models.CharField(max_length=200, blank=True)
+    audio_format = models.CharField(max_length=24, blank=True)
+    duration_ms = models.PositiveBigIntegerField(default=0)
+    words = models.JSONField(default=list, blank=True)  # [start, end, start_ms, end_ms] each
+    words_are_exact = models.BooleanField(default=False)
+    upstream_cost = models.DecimalField(max_digits=16, decimal_places=4, null=True, blank=True)
+    possible_cost = models.BooleanField(default=False)
+    failure_code = models.CharField(max_length=40, blank=True)
+    failure_message = models.CharField(max_length=300, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("job", "index")
+        constraints = (
+            models.UniqueConstraint(fields=("job", "index"), name="one_segment_per_place"),
+        )
+        indexes = (
+            models.Index(
+                fields=("state", "due_at", "user"),
+                condition=Q(state__in=("waiting", "submitting", "running", "unknown")),
+                name="segments_under_way",
+            ),
+            models.Index(fields=("channel", "state"), name="segments_of_channel"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.job_id} #{self.index}"
+
+
+class FinalEvents(models.QuerySet["JobEvent"]):
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise TypeError("events are final")
+
+
+class JobEvent(models.Model):
+    """Something that happened to a job; the live status pages read these rows."""
+
+    id = models.BigAutoField(primary_key=True)
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="events")
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, null=True, blank=True)
+    user_id = models.BigIntegerField()
+    kind = models.CharField(max_length=30)
+    data = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = FinalEvents.as_manager()
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.job_id}"
+
+
+def media_name(job_id: uuid.UUID, suffix: str) -> str:
+    """Where a file of a job is stored: nobody can guess or collide with it."""
+    return f"jobs/{job_id.hex[-2:]}/{job_id.hex}/{new_token()[:16]}{suffix}"

@@ -1,0 +1,1 @@
+"""System checks: a bad setting is named together with its cure."""

@@ -1,0 +1,1 @@
+"""Where settings meet adapters: channels, offers, routing, health."""

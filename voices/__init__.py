@@ -1,0 +1,1 @@
+"""What can be spoken with: models and voices."""

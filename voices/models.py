@@ -1,0 +1,95 @@
+"""Models and voices: the library that people choose from.
+
+Rows are never deleted, only retired, so that history stays readable.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class SpeechModel(models.Model):
+    """What speaks or cleans: one entry of the catalogue."""
+
+    class Kind(models.TextChoices):
+        SPEECH = "speech", _("speech")
+        DIALOGUE = "dialogue", _("dialogue")
+        ISOLATION = "isolation", _("cleaning")
+
+    slug = models.CharField(max_length=80, unique=True)
+    family = models.CharField(_("family"), max_length=40, db_index=True)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.SPEECH)
+    name = models.CharField(_("name"), max_length=80)
+    description = models.CharField(max_length=300, blank=True)
+    aliases = models.JSONField(default=list, blank=True)
+    languages = models.JSONField(default=list, blank=True)
+    controls = models.JSONField(default=dict, blank=True)
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ("position", "name")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class VoiceQuerySet(models.QuerySet["Voice"]):
+    """Questions people ask of the library."""
+
+    def usable(self) -> VoiceQuerySet:
+        return self.filter(retired_at__isnull=True)
+
+    def visible_to(self, user: object) -> VoiceQuerySet:
+        """Public voices and the person's own."""
+        return self.filter(Q(owner__isnull=True) | Q(owner=user))
+
+
+class Voice(models.Model):
+    """A voice of one family; `external_id` is the id its providers know it by."""
+
+    family = models.CharField(_("family"), max_length=40)
+    external_id = models.CharField(_("id at the provider"), max_length=200)
+    name = models.CharField(_("name"), max_length=120)
+    language = models.CharField(_("language"), max_length=20, blank=True)
+    languages = models.JSONField(default=list, blank=True)
+    gender = models.CharField(_("gender"), max_length=10, blank=True)
+    accent = models.CharField(_("accent"), max_length=60, blank=True)
+    age = models.CharField(_("age"), max_length=30, blank=True)
+    use_case = models.CharField(_("use"), max_length=60, blank=True)
+    category = models.CharField(_("category"), max_length=20, default="premade")
+    description = models.CharField(_("description"), max_length=400, blank=True)
+    labels = models.JSONField(default=dict, blank=True)
+    voice_settings = models.JSONField(default=dict, blank=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="voices",
+    )
+    position = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    retired_at = models.DateTimeField(_("retired"), null=True, blank=True)
+
+    objects = VoiceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("position", "name")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("family", "external_id"), name="one_voice_per_family_id"
+            ),
+        )
+        indexes = (models.Index(fields=("language",), name="voices_by_language"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_usable(self) -> bool:
+        return self.retired_at is None
