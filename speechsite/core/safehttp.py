@@ -112,8 +112,9 @@ async def post(
     url: str,
     content: bytes,
     headers: Mapping[str, str],
+    *,
     limit: int = PIECE,
-    timeout: float = 15.0,
+    timeout: float = 15.0,  # noqa: ASYNC109 — the whole call's limit
 ) -> Answer:
     """Send a message and hear the start of the answer. Redirects are not followed."""
     deadline = asyncio.get_running_loop().time() + timeout
@@ -199,7 +200,7 @@ class _PublicNetwork(httpcore.AsyncNetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 — httpcore's signature
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
