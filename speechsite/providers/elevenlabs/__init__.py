@@ -1,0 +1,5 @@
+"""ElevenLabs, called directly: speech, dialogue, isolation, voices, history."""
+
+from speechsite.providers.elevenlabs.adapter import ElevenLabs
+
+__all__ = ["ElevenLabs"]

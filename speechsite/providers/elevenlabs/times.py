@@ -1,0 +1,155 @@
+"""Character times as ElevenLabs sends them, turned into word times.
+
+The alignment names every character of the text that was sent, line after line.
+Words are what stands between blanks, without the punctuation around it; in
+scripts that write no blanks every character is a word.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from speechsite.providers.script import Script
+from speechsite.providers.types import WordTime
+
+_AHEAD = 3  # characters to look ahead when the alignment and the text disagree
+_NO_BLANKS = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Burmese
+    (0x1780, 0x17FF),  # Khmer
+    (0x2E80, 0x2FDF),  # radicals
+    (0x3005, 0x3007),
+    (0x3040, 0x30FF),  # kana
+    (0x31F0, 0x31FF),
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x3FFFF),
+)
+
+Timed = tuple[str, int, int, int]  # character, place in the order's text, start and end in ms
+
+
+class WordTimer:
+    """Fed with alignments as they arrive, gives the words that they complete."""
+
+    def __init__(self, script: Script) -> None:
+        self._text = script.text
+        self._origin = script.origin
+        self._at = 0
+        self._word: list[Timed] = []
+
+    def feed(self, alignment: object) -> tuple[WordTime, ...]:
+        """The words that end inside this piece of the alignment."""
+        return tuple(self._words(_columns(alignment)))
+
+    def rest(self) -> tuple[WordTime, ...]:
+        """The word that was still open when the sound ended."""
+        word = _closed(self._word)
+        self._word = []
+        return (word,) if word else ()
+
+    def _words(self, columns: Sequence[tuple[str, int, int]]) -> Iterator[WordTime]:
+        for index, (character, start, end) in enumerate(columns):
+            following = columns[index + 1][0] if index + 1 < len(columns) else ""
+            place = self._place(character, following)
+            if place < 0:
+                continue
+            if self._begins_new_word(character, place):
+                yield from self.rest()
+            if not character.isspace():
+                self._word.append((character, place, start, end))
+
+    def _begins_new_word(self, character: str, place: int) -> bool:
+        if character.isspace():
+            return True
+        if not self._word:
+            return False
+        last, last_place = self._word[-1][:2]
+        if place != last_place + len(last):
+            return True
+        if unicodedata.category(character[0])[0] == "M":
+            return False
+        return stands_alone(character) or stands_alone(last)
+
+    def _place(self, character: str, following: str) -> int:
+        """Where this character stands in the order's text; -1 where it does not."""
+        text = self._text
+        if not text.startswith(character, self._at):
+            self._skip_marks()
+        at = self._at
+        if text.startswith(character, at):
+            return self._take(at, len(character))
+        if character.isspace():
+            return self._take(at, 1) if text[at : at + 1].isspace() else -1
+        if following and text.startswith(following, at + 1):
+            return self._take(at, 1)
+        for ahead in range(at + 1, at + 1 + _AHEAD):
+            if text.startswith(character, ahead):
+                return self._take(ahead, len(character))
+        return -1
+
+    def _skip_marks(self) -> None:
+        while self._at < len(self._origin) and self._origin[self._at] < 0:
+            self._at += 1
+
+    def _take(self, at: int, length: int) -> int:
+        self._at = at + length
+        return self._origin[at] if at < len(self._origin) else -1
+
+
+def stands_alone(character: str) -> bool:
+    """Whether this character is a word in a script that writes no blanks."""
+    point = ord(character[0])
+    return any(first <= point <= last for first, last in _NO_BLANKS)
+
+
+def _closed(word: list[Timed]) -> WordTime | None:
+    spoken = [index for index, timed in enumerate(word) if timed[0].isalnum()]
+    if not spoken:
+        return None
+    # A mark belongs to the letter before it.
+    last = spoken[-1]
+    while last + 1 < len(word) and unicodedata.category(word[last + 1][0][0])[0] == "M":
+        last += 1
+    first = word[spoken[0]]
+    return WordTime(
+        start=first[1],
+        end=word[last][1] + len(word[last][0]),
+        start_ms=first[2],
+        end_ms=max(word[last][3], first[2]),
+    )
+
+
+def _columns(alignment: object) -> list[tuple[str, int, int]]:
+    """The three equal columns as rows; nothing where they are missing or do not fit."""
+    if not isinstance(alignment, Mapping):
+        return []
+    characters, starts, ends = (
+        alignment.get(name)
+        for name in (
+            "characters",
+            "character_start_times_seconds",
+            "character_end_times_seconds",
+        )
+    )
+    if not all(isinstance(column, list) for column in (characters, starts, ends)):
+        return []
+    if not len(characters) == len(starts) == len(ends):  # type: ignore[arg-type]
+        return []
+    return [
+        (character, _ms(start), _ms(end))
+        for character, start, end in zip(characters, starts, ends, strict=True)  # type: ignore[arg-type]
+        if isinstance(character, str) and character and _is_time(start) and _is_time(end)
+    ]
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and 0 <= value < 1e6
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000) if _is_time(seconds) else 0
