@@ -30,6 +30,7 @@ from speechsite.providers.errors import (
     Unclear,
     Unsupported,
 )
+from speechsite.providers.types import SpeechOrder
 
 USER_AGENT = "speechsite/0.1"
 TIMEOUT = httpx.Timeout(connect=10, read=120, write=60, pool=60)
@@ -162,6 +163,16 @@ class HttpAdapter(Adapter):
         if strange:
             raise Unsupported(f"{self.name} does not take {', '.join(strange)}")
 
+    def number(
+        self, order: SpeechOrder, name: str, default: float, bounds: tuple[float, float]
+    ) -> float:
+        """One setting of an order, refused aloud outside what this provider takes."""
+        value = order.settings.get(name, default)
+        low, high = bounds
+        if isinstance(value, (bool, str)) or not low <= value <= high:
+            raise Unsupported(f"{self.name} takes {name} from {low:g} to {high:g}")
+        return float(value)
+
     def scrub(self, value: Any) -> Any:
         """A provider's answer without our secrets, and fit for any database."""
         if isinstance(value, str):
@@ -231,15 +242,15 @@ def lost_answer(error: httpx.HTTPError, spends: bool) -> ProviderError:
     return Unavailable(f"no answer: {type(error).__name__}")
 
 
-def sane_cost(value: Any) -> Decimal | None:
-    """What a provider says it billed; None for anything that no bill can hold."""
+def sane_cost(value: Any, highest: Decimal = HIGHEST_COST) -> Decimal | None:
+    """What a provider says it billed or has left; None for what no bill can hold."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
         return None
     try:
         cost = Decimal(str(value))
     except (ArithmeticError, ValueError):
         return None
-    return cost if cost.is_finite() and 0 <= cost <= HIGHEST_COST else None
+    return cost if cost.is_finite() and 0 <= cost <= highest else None
 
 
 def _seconds_until(date: str, now: str) -> float:

@@ -1,0 +1,82 @@
+"""The voices that kie.ai lists for all ElevenLabs models; it offers no call to ask for them."""
+
+from __future__ import annotations
+
+from speechsite.providers.types import VoiceInfo
+
+PREVIEW = "https://static.aiquickdraw.com/elevenlabs/voice/{}.mp3"
+
+NAMES = {
+    "EkK5I93UQWFDigLMpZcX": "James",
+    "Z3R5wn05IrDiVCyEkUrK": "Arabella",
+    "NNl6r8mD7vthiJatiJt1": "Bradford",
+    "YOq2y2Up4RgXP2HyXjE5": "Xavier",
+    "B8gJV1IhpuegLxdpXFOE": "Kuon",
+    "2zRM7PkgwBPiau2jvVXc": "Monika Sogam",
+    "1SM7GgM6IMuvQlz2BwM3": "Mark (casual)",
+    "5l5f8iK3YPeGga21rQIX": "Adeline",
+    "scOwDtmlUjD3prqpp97I": "Sam",
+    "NOpBlnGInO9m6vDvFkFC": "Spuds Oxley",
+    "BZgkqPqms7Kj9ulSkVzn": "Eve",
+    "wo6udizrrtpIxWGp2qJk": "Northern Terry",
+    "gU0LNdkMOQCOrPrwtbee": "British Football Announcer",
+    "DGzg6RaUqxGRTHSBjfgF": "Brock",
+    "x70vRnQBMBu4FAYhjJbO": "Nathan",
+    "Sm1seazb4gs7RSlUVw7c": "Anika",
+    "P1bg08DkjqiVEzOn76yG": "Viraj (rich)",
+    "qDuRKMlYmrm8trt5QyBn": "Taksh",
+    "qXpMhyvQqiRxWQs4qSSB": "Horatius",
+    "TX3LPaxmHKxFdv7VOQHJ": "Liam",
+    "N2lVS1w4EtoT3dr4eOWO": "Callum",
+    "FGY2WhTYpPnrIDTdsKH5": "Laura",
+    "kPzsL2i3teMYv0FxEYQ6": "Brittney",
+    "UgBBYS2sOqTuMpoF3BR0": "Mark (conversational)",
+    "hpp4J3VqNfWAUOO0d1Us": "Bella",
+    "nPczCjzI2devNBz1zQrb": "Brian",
+    "uYXf8XasLslADfZ2MB4u": "Hope (bubbly)",
+    "gs0tAILXbY5DNrJrsM6F": "Jeff",
+    "DTKMou8ccj1ZaWGBiotd": "Jamahal",
+    "vBKc2FfBKJfcZNyEt1n6": "Finn",
+    "DYkrAHD8iwork3YSUBbs": "Tom",
+    "56AoDkrOh6qfVPDXZ7Pt": "Cassidy",
+    "eR40ATw9ArzDf9h3v7t7": "Addison 2.0",
+    "g6xIsTj2HwM6VR4iXFCw": "Jessica Anne Bogart (chatty)",
+    "lcMyyd2HUfFzxdCaC4Ta": "Lucy",
+    "6aDn1KB0hjpdcocrUkmq": "Tiffany",
+    "Sq93GQT4X1lKDXsQcixO": "Felix",
+    "flHkNRp1BlvT73UL6gyz": "Jessica Anne Bogart (villain)",
+    "9yzdeviXkFddZ4Oz8Mok": "Lutz",
+    "pPdl9cQBQq4p6mRkZy2Z": "Emma",
+    "zYcjlYFOd3taleS0gkk3": "Edward",
+    "nzeAacJi50IvxcyDnMXa": "Marshal",
+    "ruirxsoakN0GWmGNIo04": "John Morgan",
+    "TC0Zp7WVFzhA8zpTlRqV": "Aria",
+    "ljo9gAlSqKOvF6D8sOsX": "Viking Bjorn",
+    "PPzYpIqttlTYA83688JI": "Pirate Marshal",
+    "8JVbfL6oEdmuxKn5DK2C": "Johnny Kid",
+    "iCrDUkL56s3C8sCRl7wb": "Hope (poetic)",
+    "wJqPPQ618aTW29mptyoc": "Ana Rita",
+    "EiNlNiXeDU1pqqOPrYMO": "John Doe",
+    "4YYIPFl9wE5c4L2eu2Gb": "Celebrity-styled voice",
+    "6F5Zhi321D3Oq7v1oNT4": "Hank",
+    "YXpFCvM1S3JbWEJhoskW": "Wyatt",
+    "LG95yZDEHg6fCZdQjLqj": "Phil",
+    "CeNX9CMwmxDxUF5Q2Inm": "Johnny Dynamite",
+    "aD6riP1btT197c6dACmy": "Rachel M",
+    "mtrellq69YZsNwzUSyXh": "Rex Thunder",
+    "dHd5gvgSOzSfduK4CvEg": "Ed",
+    "eVItLK1UvXctxuaRV2Oq": "Jean",
+    "esy0r39YPLQjOczyOib8": "Britney",
+    "Tsns2HvNFKfGiNjllgqo": "Sven",
+    "1U02n4nD6AdIZ9CjF053": "Viraj (smooth)",
+    "AeRdCCKzvd23BpJoofzx": "Nathaniel",
+    "LruHrtVF6PSyGItzMNHS": "Benjamin",
+    "1wGbFxmAM3Fgw63G1zZJ": "Allison",
+    "hqfrgApggtO1785R4Fsn": "Theodore HQ",
+    "MJ0RnG71ty4LH3dvNfSd": "Leon",
+}
+
+VOICES = tuple(
+    VoiceInfo(id=voice, name=name, preview_url=PREVIEW.format(voice))
+    for voice, name in NAMES.items()
+)
