@@ -47,8 +47,8 @@ ERRORS: dict[int, type[ProviderError]] = {
 }
 # Refused inputs also come as 500, and a refusal for content as a plain failure.
 INPUT_WORDS = re.compile(
-    r"required|invalid|must be|cannot be empty|not supported|unsupported|exceeds? the|too long|characters"
-    r"|maximum length|not within|out of range",
+    r"required|invalid|must be|cannot be empty|not supported|unsupported|exceeds? the"
+    r"|too long|characters|maximum length|not within|out of range",
     re.IGNORECASE,
 )
 CONTENT_WORDS = re.compile(
