@@ -19,6 +19,7 @@ from speechsite.providers.errors import (
     ProviderError,
     RateLimited,
     Rejected,
+    TaskFailed,
     Unavailable,
     Unsupported,
 )
@@ -125,7 +126,7 @@ def error_in_stream(message: Mapping[str, Any]) -> ProviderError | None:
     if not detail:
         return None
     known = detail if isinstance(detail, Mapping) else {"code": str(detail)}
-    kind = _kind(known) or ProviderError
+    kind = _kind(known) or TaskFailed
     return kind(_text(known) or "the provider gave up", vendor_code=_code(known), raw=dict(message))
 
 
