@@ -3,8 +3,11 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from speechsite.pages import health
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("account/", include("allauth.urls")),
+    path("healthz", health.alive),
     path("", include("speechsite.pages.urls")),
 ]
