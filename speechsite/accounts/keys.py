@@ -1,0 +1,75 @@
+"""API keys: made here, shown once, found again by their prefix.
+
+What a key may do on the API is decided there; this module only knows whether a
+secret is one of ours and still usable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.utils import timezone
+
+from speechsite.accounts.models import ApiKey, User
+from speechsite.core.ids import new_token
+
+_MODES = frozenset(ApiKey.Mode.values)
+_PREFIX_LENGTH = len("sps_live_") + 8
+_KEY = re.compile(r"sps_(live|test)_[0-9a-z]{8}[A-Za-z0-9_-]{43}", re.ASCII)
+_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def issue_key(
+    user: User,
+    *,
+    name: str = "",
+    mode: str = ApiKey.Mode.LIVE,
+    scopes: Iterable[str] = (),
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """A new key and its secret, which cannot be shown again: only its hash is kept."""
+    if mode not in _MODES:
+        raise ValueError(f"a key is live or test, not {mode!r}")
+    prefix = f"sps_{mode}_{_random_letters()}"
+    secret = prefix + new_token()
+    key = ApiKey.objects.create(
+        user=user,
+        name=name[:80],
+        mode=mode,
+        prefix=prefix,
+        secret_hash=_hash(secret),
+        scopes=list(scopes),
+        expires_at=expires_at,
+    )
+    return key, secret
+
+
+def find_key(secret: str) -> ApiKey | None:
+    """The key that a secret belongs to, unless it is revoked, expired or its owner is barred."""
+    if not isinstance(secret, str) or _KEY.fullmatch(secret) is None:
+        return None
+    key = ApiKey.objects.select_related("user__plan").filter(prefix=secret[:_PREFIX_LENGTH]).first()
+    if key is None or not hmac.compare_digest(key.secret_hash, _hash(secret)):
+        return None
+    return key if key.is_usable and key.user.is_active else None
+
+
+def revoke(key: ApiKey) -> ApiKey:
+    """End a key now. Again changes nothing: the first moment stays."""
+    ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=timezone.now())
+    key.refresh_from_db()
+    return key
+
+
+def _hash(secret: str) -> str:
+    # 256 bits of chance cannot be guessed, so a slow hash would only slow down our callers.
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _random_letters() -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(8))
