@@ -1,0 +1,121 @@
+"""The built-in engine as an adapter: orders in, chunks out."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from speechsite.providers.base import Adapter
+from speechsite.providers.builtin import engine, script, voices
+from speechsite.providers.builtin.words import Timekeeper
+from speechsite.providers.controls import CONTROLS
+from speechsite.providers.errors import Rejected, Unsupported
+from speechsite.providers.types import (
+    Balance,
+    Chunk,
+    Feature,
+    SpeechOrder,
+    VoiceInfo,
+    WordTime,
+)
+
+FORMAT = "pcm_22050"
+WORDS_PER_MINUTE = 175
+MIDDLE_PITCH = 50
+PITCH_PER_SEMITONE = 50 / 12  # espeak-ng's scale of 0..100 spans two octaves
+
+
+class Builtin(Adapter):
+    """espeak-ng and RNNoise in child processes of our own.
+
+    Needs no key and no network, costs nothing, and gives the same answer to
+    the same order. `options["processes"]` says how many may speak at once.
+    """
+
+    name = "builtin"
+    features = frozenset(
+        {
+            Feature.SPEAK, Feature.SPEECH, Feature.DIALOGUE, Feature.WORD_TIMES,
+            Feature.REPEAT, Feature.VOICES, Feature.BALANCE,
+        }
+    )  # fmt: skip
+    controls = frozenset({"speed", "pitch", "volume"})
+
+    async def speak(self, order: SpeechOrder) -> AsyncIterator[Chunk]:
+        """Speak, handing out audio as it arrives. Closing the iterator cancels."""
+        pieces, steps = self._steps(order)
+        keeper = Timekeeper(pieces)
+        pool = engine.shared(self.options.get("processes"))
+        words: list[WordTime] = []
+        async with aclosing(pool.run(steps)) as frames:
+            async for kind, payload in frames:
+                if kind == "W":
+                    for mark in struct.iter_unpack(">4I", payload):
+                        words.extend(keeper.heard(*mark))
+                    continue
+                yield Chunk(payload, FORMAT, tuple(words))
+                words.clear()
+        words.extend(keeper.rest())
+        if words:
+            yield Chunk(b"", FORMAT, tuple(words))
+
+    async def list_voices(self) -> Sequence[VoiceInfo]:
+        return voices.VOICES
+
+    async def balance(self) -> Balance:
+        return Balance(None, "unlimited")
+
+    def _steps(self, order: SpeechOrder) -> tuple[list[script.Piece], list[dict[str, Any]]]:
+        manner = _manner(order.settings)
+        pieces: list[script.Piece] = []
+        steps: list[dict[str, Any]] = []
+        for text, voice, offset in _turns(order):
+            sound = {"voice": _engine_voice(voice), **manner}
+            for piece in script.pieces(text, offset):
+                pieces.append(piece)
+                steps.append({"say": piece.text, **sound} if piece.text else _pause(piece))
+        return pieces, steps
+
+
+def _turns(order: SpeechOrder) -> list[tuple[str, str, int]]:
+    if not order.lines:
+        return [(order.text, order.voice, 0)]
+    turns = []
+    offset = 0
+    for line in order.lines:
+        turns.append((line.text, line.voice, offset))
+        offset += len(line.text) + 1
+    return turns
+
+
+def _pause(piece: script.Piece) -> dict[str, Any]:
+    return {"pause": piece.pause_ms}
+
+
+def _engine_voice(voice: str) -> str:
+    name = voices.ENGINE_NAMES.get(voice)
+    if name is None:
+        raise Rejected(f"there is no built-in voice {voice!r}")
+    return name
+
+
+def _manner(settings: Mapping[str, Any]) -> dict[str, int]:
+    unknown = set(settings) - Builtin.controls
+    if unknown:
+        raise Unsupported(f"the built-in engine has no {', '.join(sorted(unknown))}")
+    speed, pitch, volume = (_number(settings, name) for name in ("speed", "pitch", "volume"))
+    return {
+        "rate": round(WORDS_PER_MINUTE * speed),
+        "pitch": round(MIDDLE_PITCH + pitch * PITCH_PER_SEMITONE),
+        "volume": round(100 * volume),
+    }
+
+
+def _number(settings: Mapping[str, Any], name: str) -> float:
+    control = CONTROLS[name]
+    value = float(settings.get(name, control.default))
+    if not control.minimum <= value <= control.maximum:
+        raise Rejected(f"{name} must lie between {control.minimum} and {control.maximum}")
+    return value

@@ -1,0 +1,214 @@
+"""The program that holds espeak-ng: text steps in, samples and words out.
+
+Run as `python -I -S child.py LIBRARY DATA_FOLDER IDLE_SECONDS`; stdin and
+stdout are one socket. It imports the standard library alone, because it must
+start quickly and stay small, and it never starts a thread: espeak-ng keeps its
+state in globals. It knows nothing of orders or markup; its parent does.
+
+Every message is a frame: one kind byte, a four-byte length, the payload.
+
+    in    J  JSON: a list of steps, {"say": text, "voice": v, "rate": r,
+             "pitch": p, "volume": percent} or {"pause": milliseconds}
+    out   A  samples, 16-bit little-endian mono
+          W  words, each four u32: step, character, first and last sample
+          E  end of the job
+          X  an error, as text
+
+Samples are counted from the start of the job. Words never come after samples
+that follow them by more than a frame. The program ends when its parent closes
+the socket or leaves it idle.
+"""
+
+from __future__ import annotations
+
+import array
+import ctypes
+import json
+import os
+import select
+import struct
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from shaping import RATE, Shaper  # noqa: E402  # isolated mode leaves our folder out
+
+IDLE = 3  # exit status: nobody asked for anything
+FIRST_FRAME = RATE * 2 // 8
+NEXT_FRAME = 32 * 1024
+LOUDEST = 200  # percent that espeak-ng amplifies by itself
+
+_SYNCHRONOUS = 2
+_DONT_EXIT = 1 << 15
+_UTF8 = 1
+_RATE, _VOLUME, _PITCH = 1, 2, 3
+_WORD, _CLAUSE_END = 1, 5
+
+
+class _Event(ctypes.Structure):
+    _fields_ = [
+        ("type", ctypes.c_int),
+        ("uid", ctypes.c_uint),
+        ("position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_ms", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", ctypes.c_uint64),
+    ]
+
+
+_Callback = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+)
+
+
+class Wire:
+    """Frames on one socket."""
+
+    def __init__(self, source: int, target: int) -> None:
+        self._source = source
+        self._target = target
+
+    def jobs(self, idle_seconds: float) -> Iterator[list[dict[str, Any]]]:
+        while True:
+            if not select.select([self._source], [], [], idle_seconds)[0]:
+                sys.exit(IDLE)
+            head = self._read(5)
+            if len(head) < 5:
+                return
+            yield json.loads(self._read(struct.unpack(">cI", head)[1]))
+
+    def send(self, kind: bytes, payload: bytes | bytearray = b"") -> None:
+        rest = memoryview(struct.pack(">cI", kind, len(payload)) + payload)
+        try:
+            while rest:
+                rest = rest[os.write(self._target, rest) :]
+        except OSError:
+            os._exit(0)  # nobody listens; an exception would not pass through espeak-ng
+
+    def _read(self, size: int) -> bytes:
+        parts = bytearray()
+        while len(parts) < size:
+            part = os.read(self._source, size - len(parts))
+            if not part:
+                break
+            parts += part
+        return bytes(parts)
+
+
+class Outlet:
+    """Collects a job's samples and words: a small frame first, then larger ones."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.samples = 0
+        self._wire = wire
+        self._audio = bytearray()
+        self._words = bytearray()
+        self._limit = FIRST_FRAME
+
+    def audio(self, samples: bytes) -> None:
+        self._audio += samples
+        self.samples += len(samples) // 2
+        if len(self._audio) >= self._limit:
+            self.flush()
+
+    def word(self, step: int, position: int, start: int, end: int) -> None:
+        self._words += struct.pack(">4I", step, position, start, end)
+
+    def flush(self) -> None:
+        if self._words:
+            self._wire.send(b"W", self._words)
+        if self._audio:
+            self._wire.send(b"A", self._audio)
+            self._limit = NEXT_FRAME
+        self._words.clear()
+        self._audio.clear()
+
+
+class Speaker:
+    """espeak-ng, one step at a time."""
+
+    def __init__(self, library: str, data: str) -> None:
+        self._voice = ""
+        self._library = ctypes.CDLL(library)
+        if self._library.espeak_Initialize(_SYNCHRONOUS, 60, data.encode(), _DONT_EXIT) != RATE:
+            raise RuntimeError("espeak-ng did not start")
+        self._library.espeak_Synth.argtypes = [
+            ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int,
+            ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p,
+        ]  # fmt: skip
+        self._hear = _Callback(self._heard)  # kept: the library holds only a pointer
+        self._library.espeak_SetSynthCallback(self._hear)
+
+    def perform(self, steps: list[dict[str, Any]], outlet: Outlet) -> None:
+        self._outlet = outlet
+        pauses = ["pause" in step for step in steps]
+        for number, step in enumerate(steps):
+            if pauses[number]:
+                outlet.audio(bytes(round(step["pause"] * RATE / 1000) * 2))
+                continue
+            before, after = pauses[max(number - 1, 0)], pauses[min(number + 1, len(steps) - 1)]
+            self._say(number, step, Shaper(tight_start=before, tight_end=after))
+        outlet.flush()
+
+    def _say(self, number: int, step: dict[str, Any], shaper: Shaper) -> None:
+        self._tune(step)
+        self._step, self._shaper, self._origin = number, shaper, self._outlet.samples
+        self._gain = min(step["volume"], 100) / 100
+        text = step["say"].replace("\0", " ").encode("utf-8", "replace") + b"\0"
+        if self._library.espeak_Synth(text, len(text), 0, 1, 0, _UTF8, None, None):
+            raise RuntimeError("espeak-ng refused the text")
+        self._pass_on(shaper.finish(), final=True)
+
+    def _tune(self, step: dict[str, Any]) -> None:
+        if step["voice"] != self._voice:
+            self._voice = ""
+            if self._library.espeak_SetVoiceByName(step["voice"].encode()):
+                raise RuntimeError(f"espeak-ng has no voice {step['voice']}")
+            self._voice = step["voice"]
+        self._library.espeak_SetParameter(_RATE, step["rate"], 0)
+        self._library.espeak_SetParameter(_PITCH, step["pitch"], 0)
+        # Softer than usual is done below: the shaper needs the usual level.
+        self._library.espeak_SetParameter(_VOLUME, max(step["volume"], 100), 0)
+
+    def _heard(self, samples: Any, count: int, events: Any) -> int:
+        index = 0
+        while kind := events[index].type:
+            if kind == _WORD:
+                self._shaper.mark(events[index].position - 1, events[index].sample)
+            elif kind == _CLAUSE_END:
+                self._shaper.mark(-1, events[index].sample)
+            index += 1
+        if samples and count > 0:
+            self._pass_on(self._shaper.feed(ctypes.string_at(samples, count * 2)))
+        return 0
+
+    def _pass_on(self, samples: bytes, *, final: bool = False) -> None:
+        for word in self._shaper.words(final=final):
+            self._outlet.word(
+                self._step, word.position, self._origin + word.start, self._origin + word.end
+            )
+        self._outlet.audio(samples if self._gain == 1 else _softer(samples, self._gain))
+
+
+def _softer(samples: bytes, gain: float) -> bytes:
+    return array.array("h", [int(s * gain) for s in array.array("h", samples)]).tobytes()
+
+
+def main(library: str, data: str, idle_seconds: str) -> None:
+    wire = Wire(0, 1)
+    speaker = Speaker(library, data)
+    for steps in wire.jobs(float(idle_seconds)):
+        try:
+            speaker.perform(steps, Outlet(wire))
+        except RuntimeError as error:
+            wire.send(b"X", str(error).encode())
+        else:
+            wire.send(b"E")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:4])

@@ -1,0 +1,114 @@
+"""A text becomes steps for the child; what the child heard becomes word times.
+
+Pauses are `[pause:1.5s]`, `[pause:300ms]`, `<break time="1s"/>` and `<#1.5#>`.
+They are silence and never spoken; positions stay those of the whole text.
+espeak-ng reports characters, not words, and skips or repeats some: words are
+found here by their white space, and what it heard is hung on them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+LONGEST_PAUSE_MS = 60_000
+PIECE = 300  # characters after which a step ends at the next sentence
+LONGEST_PIECE = 600  # espeak-ng counts characters in a clause with few bits
+
+_PAUSE = re.compile(
+    r"\[\s{0,3}pause\s{0,3}[:=]\s{0,3}(?P<a>\d{1,6}(?:\.\d{1,6})?)\s{0,3}(?P<au>ms|s)?\s{0,3}\]"
+    r"|<\s{0,3}break\s{1,3}time\s{0,3}=\s{0,3}[\"']\s{0,3}"
+    r"(?P<b>\d{1,6}(?:\.\d{1,6})?)\s{0,3}(?P<bu>ms|s)\s{0,3}[\"']\s{0,3}/?\s{0,3}>"
+    r"|<#\s{0,3}(?P<c>\d{1,6}(?:\.\d{1,6})?)\s{0,3}#>",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r"\n\s*\n|[.!?…]+[\"'”’)\]]*\s|[。！？；]+[”’」』）]*|\n")
+_TOKEN = re.compile(r"\S+")
+# Written without spaces: Thai to Myanmar, Khmer, kana, Han, full-width forms.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u31f0-\u31ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\ua9e0-\ua9ff\uaa60-\uaa7f\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One step: `text` starts at `offset` of the whole text, or is silence."""
+
+    text: str
+    offset: int
+    pause_ms: int = 0
+
+
+def pieces(text: str, offset: int = 0) -> Iterator[Piece]:
+    """Cut a text at its pauses and, when long, between sentences."""
+    done = 0
+    for match in _PAUSE.finditer(text):
+        yield from _spoken(text, done, match.start(), offset)
+        yield Piece("", offset + match.start(), _pause_ms(match))
+        done = match.end()
+    yield from _spoken(text, done, len(text), offset)
+
+
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """Where words stand: between white space, or single letters where there is none."""
+    spans: list[tuple[int, int]] = []
+    for token in _TOKEN.finditer(text):
+        start = token.start()
+        for letter in _UNSPACED.finditer(text, token.start(), token.end()):
+            if _joins(text[letter.start()]):
+                continue
+            _add(spans, text, start, letter.start())
+            start = letter.start()
+        _add(spans, text, start, token.end())
+    return spans
+
+
+def _pause_ms(match: re.Match[str]) -> int:
+    number = match["a"] or match["b"] or match["c"]
+    is_ms = (match["au"] or match["bu"] or "s").lower() == "ms"
+    return min(round(float(number) * (1 if is_ms else 1000)), LONGEST_PAUSE_MS)
+
+
+def _spoken(text: str, start: int, end: int, offset: int) -> Iterator[Piece]:
+    while start < end:
+        stop = _piece_end(text, start, end)
+        if not text[start:stop].isspace():
+            yield Piece(text[start:stop], offset + start)
+        start = stop
+
+
+def _piece_end(text: str, start: int, end: int) -> int:
+    if end - start <= PIECE:
+        return end
+    limit = min(start + LONGEST_PIECE, end)
+    sentence = _SENTENCE_END.search(text, start + PIECE, limit)
+    if sentence:
+        return sentence.end()
+    if limit == end:
+        return end
+    for place in range(limit, start + PIECE, -1):
+        if text[place - 1].isspace():
+            return place
+    while limit < end and limit < start + LONGEST_PIECE + 50 and _joins(text[limit]):
+        limit += 1
+    return limit
+
+
+def _add(spans: list[tuple[int, int]], text: str, start: int, end: int) -> None:
+    while start < end and _is_punctuation(text[start]):
+        start += 1
+    while end > start and _is_punctuation(text[end - 1]):
+        end -= 1
+    if start < end:
+        spans.append((start, end))
+
+
+def _is_punctuation(character: str) -> bool:
+    return unicodedata.category(character)[0] in "PZC"
+
+
+def _joins(character: str) -> bool:
+    return unicodedata.category(character)[0] == "M" or character in "\u200c\u200d\ufe0e\ufe0f"
