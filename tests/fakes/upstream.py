@@ -167,9 +167,9 @@ class Upstream:
             return httpx.Response(200, headers=headers, stream=BrokenOff(task.audio))
         return httpx.Response(200, headers=headers, content=task.audio)
 
-    def call_back_later(self, request: httpx.Request, seconds: float) -> None:
-        """Send a callback after some time without holding up the answer."""
-        pending = asyncio.get_running_loop().create_task(self._send_after(request, seconds))
+    def call_back_later(self, make: Callable[[], httpx.Request], seconds: float) -> None:
+        """Make and send a callback after some time without holding up the answer."""
+        pending = asyncio.get_running_loop().create_task(self._send_after(make, seconds))
         self._pending.add(pending)
         pending.add_done_callback(self._pending.discard)
 
@@ -188,10 +188,9 @@ class Upstream:
             ) as client:
                 await client.send(request)
 
-    async def _send_after(self, request: httpx.Request, seconds: float) -> None:
-        if seconds > 0:
-            await asyncio.sleep(seconds)
-        await self.send_callback(request)
+    async def _send_after(self, make: Callable[[], httpx.Request], seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await self.send_callback(make())
 
     def _control(self, request: httpx.Request) -> httpx.Response:
         if request.method == "POST":
