@@ -128,18 +128,15 @@ class ElevenLabs(HttpAdapter):
             raise Garbled("there is no history item to fetch", raw=event.raw)
         path = f"/v1/history/{wire.path_part(event.result[0])}/audio"
         asked = str(event.raw.get("output_format") or order.output_format)
+        words = history.words(event.raw, order)
         try:
             async with self.stream("GET", path) as response:
                 kept_as = _kept_format(response, asked)
                 async for chunk in sound.plain(response, kept_as):
-                    yield chunk
+                    yield replace(chunk, words=words)
+                    words = ()
         except Rejected as error:
             raise Garbled("the result is gone", status=error.status, raw=error.raw) from error
-        timer = WordTimer(wire.script_of(order))
-        alignment = (event.raw.get("alignments") or {}).get("alignment")
-        words = timer.feed(alignment) + timer.rest()
-        if words:
-            yield Chunk(b"", kept_as, words)
 
     async def list_voices(self) -> Sequence[VoiceInfo]:
         listed: list[VoiceInfo] = []

@@ -11,8 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 from speechsite.providers.elevenlabs import wire
+from speechsite.providers.elevenlabs.times import WordTimer
 from speechsite.providers.http import sane_cost
-from speechsite.providers.types import SpeechOrder, UpstreamEvent, UpstreamState
+from speechsite.providers.types import SpeechOrder, UpstreamEvent, UpstreamState, WordTime
 
 
 def match(items: Iterable[Any], order: SpeechOrder) -> Mapping[str, Any] | None:
@@ -31,6 +32,13 @@ def event(item: Mapping[str, Any]) -> UpstreamEvent:
         cost=_cost(item),
         raw=item,
     )
+
+
+def words(item: Mapping[str, Any], order: SpeechOrder) -> tuple[WordTime, ...]:
+    """The word times that the history keeps with the sound, where it does."""
+    kept = item.get("alignments")
+    timer = WordTimer(wire.script_of(order))
+    return timer.feed(kept.get("alignment") if isinstance(kept, Mapping) else None) + timer.rest()
 
 
 def _is_ours(item: Mapping[str, Any], order: SpeechOrder) -> bool:

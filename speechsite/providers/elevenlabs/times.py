@@ -40,11 +40,16 @@ class WordTimer:
         self._text = script.text
         self._origin = script.origin
         self._at = 0
+        self._end = max(
+            (at + 1 for at, letter in enumerate(script.text) if letter.isalnum()), default=0
+        )
         self._word: list[Timed] = []
 
     def feed(self, alignment: object) -> tuple[WordTime, ...]:
         """The words that end inside this piece of the alignment."""
-        return tuple(self._words(_columns(alignment)))
+        words = tuple(self._words(_columns(alignment)))
+        # Nothing more can be said after the last letter.
+        return words + self.rest() if self._at >= self._end else words
 
     def rest(self) -> tuple[WordTime, ...]:
         """The word that was still open when the sound ended."""
