@@ -40,11 +40,97 @@ _CLUSTER = regex.compile(r"\X")
 
 _WORD_BEFORE_STOP = regex.compile(r"[\w.]{1,12}$")
 _ABBREVIATIONS = frozenset(
-    "mr mrs ms dr prof sr jr st mt messrs mme mlle rev fr hon gen col capt lt sgt maj cmdr gov"
-    " sen rep pres vs cf al approx dept est fig figs no nos vol vols pp pg ch sec ed eds ca"
-    " inc ltd co corp bros ave blvd rd jan feb mar apr jun jul aug sep sept oct nov dec"
-    " bzw usw ggf evtl inkl str hr fr dipl ing sra srta ud uds pag núm sig dott sig.ra"
-    " т.е т.д т.п г ул".split()
+    [
+        "mr",
+        "mrs",
+        "ms",
+        "dr",
+        "prof",
+        "sr",
+        "jr",
+        "st",
+        "mt",
+        "messrs",
+        "mme",
+        "mlle",
+        "rev",
+        "fr",
+        "hon",
+        "gen",
+        "col",
+        "capt",
+        "lt",
+        "sgt",
+        "maj",
+        "cmdr",
+        "gov",
+        "sen",
+        "rep",
+        "pres",
+        "vs",
+        "cf",
+        "al",
+        "approx",
+        "dept",
+        "est",
+        "fig",
+        "figs",
+        "no",
+        "nos",
+        "vol",
+        "vols",
+        "pp",
+        "pg",
+        "ch",
+        "sec",
+        "ed",
+        "eds",
+        "ca",
+        "inc",
+        "ltd",
+        "co",
+        "corp",
+        "bros",
+        "ave",
+        "blvd",
+        "rd",
+        "jan",
+        "feb",
+        "mar",
+        "apr",
+        "jun",
+        "jul",
+        "aug",
+        "sep",
+        "sept",
+        "oct",
+        "nov",
+        "dec",
+        "bzw",
+        "usw",
+        "ggf",
+        "evtl",
+        "inkl",
+        "str",
+        "hr",
+        "fr",
+        "dipl",
+        "ing",
+        "sra",
+        "srta",
+        "ud",
+        "uds",
+        "pag",
+        "núm",
+        "sig",
+        "dott",
+        "sig.ra",
+        "т.е",
+        "т.д",
+        "т.п",
+        "г",
+        "ул",
+    ]
 )
 
 
@@ -109,7 +195,7 @@ def _last_boundary(
     while found := level.pattern.search(text, max(lowest - 1, 0), end):
         cut = level.accepts(text, found.start(), found.end(), highest)
         if cut is not None and cut >= lowest:
-            cut = _SPACES.match(text, cut, highest).end()
+            cut = int(_SPACES.match(text, cut, highest).end())
             if _is_cluster_boundary(text, position, cut):
                 return cut
         end = found.end() - 1
@@ -124,7 +210,7 @@ def _after_sentence(text: str, start: int, end: int, highest: int) -> int | None
     if end > highest:
         return None
     stop = text[start]
-    cut = _CLOSING.match(text, end, highest).end()
+    cut = int(_CLOSING.match(text, end, highest).end())
     following = text[cut : cut + 1]
     if stop in _WIDE_STOPS:
         return None if following in _NEVER_FIRST and following else cut
@@ -153,7 +239,7 @@ def _ends_sentence(text: str, stop: int) -> bool:
 def _after_clause(text: str, start: int, end: int, highest: int) -> int | None:
     if end > highest:
         return None
-    cut = _CLOSING.match(text, end, highest).end()
+    cut = int(_CLOSING.match(text, end, highest).end())
     return None if text[cut : cut + 1] in _NEVER_FIRST and cut < len(text) else cut
 
 
@@ -211,8 +297,8 @@ def _cluster_after(text: str, start: int, end: int) -> int:
     # On short copies, because the pattern counts flags back to the start of its string.
     width = 32
     while start + width < end:
-        size = _CLUSTER.match(text[start : start + width]).end()
+        size = int(_CLUSTER.match(text[start : start + width]).end())
         if size < width:
             return start + size
         width *= 4
-    return start + _CLUSTER.match(text[start:end]).end()
+    return start + int(_CLUSTER.match(text[start:end]).end())
