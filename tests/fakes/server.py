@@ -116,9 +116,7 @@ class _Connection:
             headers.append((b"transfer-encoding", b"chunked"))
         head = h11.Response(status_code=response.status_code, headers=headers)
         self.writer.write(self.http.send(head) or b"")
-        async for piece in (
-            response.aiter_raw() if response.is_stream_consumed is False else _whole(response)
-        ):
+        async for piece in response.aiter_bytes():
             self.writer.write(self.http.send(h11.Data(data=piece)) or b"")
             await self.writer.drain()
         self.writer.write(self.http.send(h11.EndOfMessage()) or b"")
