@@ -1,0 +1,78 @@
+"""The adapters that keep the contract: one small function each, then one list.
+
+A new adapter adds its function and its row; nothing else changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from speechsite.providers.base import Adapter
+from speechsite.providers.kie import Kie
+from speechsite.providers.rivya import Rivya
+from speechsite.providers.types import Feature
+from tests.fakes.kie import FakeKie
+from tests.fakes.rivya import FakeRivya
+from tests.fakes.upstream import Fault, Upstream
+
+CALLBACK_FAULTS = frozenset(fault for fault in Fault if fault.startswith("callback"))
+ALL_FAULTS = frozenset(Fault) - CALLBACK_FAULTS - {Fault.NONE}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One adapter, its fake, and what to order from it.
+
+    `make` gets any object with `handle`, `base_url` and `key`, and gives an
+    adapter whose calls and downloads end there. `models` names an upstream model
+    for each of SPEECH, DIALOGUE and ISOLATION that the adapter declares.
+    `faults` are those that its fake can show.
+    """
+
+    name: str
+    adapter: type[Adapter]
+    fake: Callable[[], Any]
+    make: Callable[[Any], Adapter]
+    models: Mapping[Feature, str]
+    voice: str
+    faults: frozenset[Fault] = ALL_FAULTS
+
+
+def kie() -> Case:
+    def make(fake: Upstream) -> Kie:
+        return Kie(
+            fake.base_url,
+            {"api_key": fake.key, "webhook_key": "webhook-key-0123"},
+            {"upload_url": fake.base_url},
+            transport=fake.transport(),
+            downloads=fake.transport(),
+        )
+
+    models = {
+        Feature.SPEECH: "elevenlabs/text-to-speech-turbo-2-5",
+        Feature.DIALOGUE: "elevenlabs/text-to-dialogue-v3",
+        Feature.ISOLATION: "elevenlabs/audio-isolation",
+    }
+    return Case("kie", Kie, FakeKie, make, models, "EkK5I93UQWFDigLMpZcX")
+
+
+def rivya() -> Case:
+    def make(fake: Upstream) -> Rivya:
+        transport = fake.transport()
+        key = {"api_key": fake.key}
+        return Rivya(fake.base_url, key, transport=transport, downloads=transport)
+
+    models = {
+        Feature.SPEECH: "elevenlabs-turbo-2-5",
+        Feature.DIALOGUE: "elevenlabs-dialogue-v3",
+        Feature.ISOLATION: "elevenlabs-audio-isolation",
+    }
+    return Case("rivya", Rivya, FakeRivya, make, models, "TX3LPaxmHKxFdv7VOQHJ")
+
+
+CASES: list[Callable[[], Case]] = [
+    kie,
+    rivya,
+]
