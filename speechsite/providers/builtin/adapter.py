@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -15,6 +15,7 @@ from speechsite.providers.errors import Rejected, Unsupported
 from speechsite.providers.types import (
     Balance,
     Chunk,
+    CleaningOrder,
     Feature,
     SpeechOrder,
     VoiceInfo,
@@ -22,6 +23,7 @@ from speechsite.providers.types import (
 )
 
 FORMAT = "pcm_22050"
+CLEAN_FORMAT = "pcm_48000"
 WORDS_PER_MINUTE = 175
 MIDDLE_PITCH = 50
 PITCH_PER_SEMITONE = 50 / 12  # espeak-ng's scale of 0..100 spans two octaves
@@ -30,26 +32,31 @@ PITCH_PER_SEMITONE = 50 / 12  # espeak-ng's scale of 0..100 spans two octaves
 class Builtin(Adapter):
     """espeak-ng and RNNoise in child processes of our own.
 
-    Needs no key and no network, costs nothing, and gives the same answer to
-    the same order. `options["processes"]` says how many may speak at once.
+    Needs no key and no network and costs nothing. The children belong to the
+    whole process, so closing an adapter ends none that others use.
+    `options["processes"]` says how many may work at once (default: cores).
     """
 
     name = "builtin"
     features = frozenset(
         {
-            Feature.SPEAK, Feature.SPEECH, Feature.DIALOGUE, Feature.WORD_TIMES,
-            Feature.REPEAT, Feature.VOICES, Feature.BALANCE,
+            Feature.SPEAK, Feature.SPEECH, Feature.DIALOGUE, Feature.ISOLATION,
+            Feature.WORD_TIMES, Feature.REPEAT, Feature.VOICES, Feature.BALANCE,
         }
     )  # fmt: skip
     controls = frozenset({"speed", "pitch", "volume"})
 
-    async def speak(self, order: SpeechOrder) -> AsyncIterator[Chunk]:
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        if processes := self.options.get("processes"):
+            engine.speakers.size = engine.cleaners.size = int(processes)
+
+    async def speak(self, order: SpeechOrder) -> AsyncGenerator[Chunk, None]:
         """Speak, handing out audio as it arrives. Closing the iterator cancels."""
         pieces, steps = self._steps(order)
         keeper = Timekeeper(pieces)
-        pool = engine.shared(self.options.get("processes"))
         words: list[WordTime] = []
-        async with aclosing(pool.run(steps)) as frames:
+        async with aclosing(engine.speakers.run(steps)) as frames:
             async for kind, payload in frames:
                 if kind == "W":
                     for mark in struct.iter_unpack(">4I", payload):
@@ -60,6 +67,12 @@ class Builtin(Adapter):
         words.extend(keeper.rest())
         if words:
             yield Chunk(b"", FORMAT, tuple(words))
+
+    async def clean(self, order: CleaningOrder) -> AsyncGenerator[Chunk, None]:
+        """Remove noise, handing out audio as it arrives; as long as the recording."""
+        async with aclosing(engine.cleaners.run({"path": str(order.path)})) as frames:
+            async for _, payload in frames:
+                yield Chunk(payload, CLEAN_FORMAT)
 
     async def list_voices(self) -> Sequence[VoiceInfo]:
         return voices.VOICES

@@ -5,37 +5,25 @@ stdout are one socket. It imports the standard library alone, because it must
 start quickly and stay small, and it never starts a thread: espeak-ng keeps its
 state in globals. It knows nothing of orders or markup; its parent does.
 
-Every message is a frame: one kind byte, a four-byte length, the payload.
-
-    in    J  JSON: a list of steps, {"say": text, "voice": v, "rate": r,
-             "pitch": p, "volume": percent} or {"pause": milliseconds}
-    out   A  samples, 16-bit little-endian mono
-          W  words, each four u32: step, character, first and last sample
-          E  end of the job
-          X  an error, as text
-
-Samples are counted from the start of the job. Words never come after samples
-that follow them by more than a frame. The program ends when its parent closes
-the socket or leaves it idle.
+A job is a list of steps: {"say": text, "voice": v, "rate": r, "pitch": p,
+"volume": percent} or {"pause": milliseconds}. A word frame holds four u32 a
+word: step, character, first and last sample, counted from the start of the job.
 """
 
 from __future__ import annotations
 
 import array
 import ctypes
-import json
 import os
-import select
 import struct
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from shaping import RATE, Shaper  # noqa: E402  # isolated mode leaves our folder out
+from shaping import RATE, Shaper  # isolated mode leaves our folder out
+from wire import Wire
 
-IDLE = 3  # exit status: nobody asked for anything
 FIRST_FRAME = RATE * 2 // 8
 NEXT_FRAME = 32 * 1024
 LOUDEST = 200  # percent that espeak-ng amplifies by itself
@@ -63,40 +51,6 @@ class _Event(ctypes.Structure):
 _Callback = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
 )
-
-
-class Wire:
-    """Frames on one socket."""
-
-    def __init__(self, source: int, target: int) -> None:
-        self._source = source
-        self._target = target
-
-    def jobs(self, idle_seconds: float) -> Iterator[list[dict[str, Any]]]:
-        while True:
-            if not select.select([self._source], [], [], idle_seconds)[0]:
-                sys.exit(IDLE)
-            head = self._read(5)
-            if len(head) < 5:
-                return
-            yield json.loads(self._read(struct.unpack(">cI", head)[1]))
-
-    def send(self, kind: bytes, payload: bytes | bytearray = b"") -> None:
-        rest = memoryview(struct.pack(">cI", kind, len(payload)) + payload)
-        try:
-            while rest:
-                rest = rest[os.write(self._target, rest) :]
-        except OSError:
-            os._exit(0)  # nobody listens; an exception would not pass through espeak-ng
-
-    def _read(self, size: int) -> bytes:
-        parts = bytearray()
-        while len(parts) < size:
-            part = os.read(self._source, size - len(parts))
-            if not part:
-                break
-            parts += part
-        return bytes(parts)
 
 
 class Outlet:

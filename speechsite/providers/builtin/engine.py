@@ -1,4 +1,4 @@
-"""The children that speak: started when needed, used again, never left behind.
+"""The children that speak and clean: started when needed, used again, never left behind.
 
 One pool serves the whole process, whatever event loops come and go. A child
 is busy with one job at a time; a job that is given up ends its child, since a
@@ -8,6 +8,8 @@ new one is ready sooner than an old one could be calmed down.
 from __future__ import annotations
 
 import asyncio
+import atexit
+import importlib.util
 import json
 import os
 import socket
@@ -17,39 +19,37 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import espeakng_loader
 
-from speechsite.providers.errors import ProviderError, TaskFailed, Unavailable
+from speechsite.providers.errors import ProviderError, Rejected, TaskFailed, Unavailable
 
 IDLE_SECONDS = 60.0
 JOBS_PER_CHILD = 500  # a leak in a C library stays small
 SILENT_SECONDS = 30.0  # a child that says nothing for so long hangs
 
 Frame = tuple[str, bytes]
+_LAST = frozenset("ERX")
 
 
 class Child:
-    """One espeak-ng process and the socket to it."""
+    """One engine process and the socket to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str, *arguments: str, isolated: bool = True) -> None:
         ours, theirs = socket.socketpair()
+        flags = ["-I", "-S"] if isolated else ["-I"]
+        path = str(Path(__file__).with_name(program))
         with theirs:
-            program = Path(__file__).with_name("child.py")
-            self.process = subprocess.Popen(
-                [
-                    sys.executable, "-I", "-S", str(program),
-                    espeakng_loader.get_library_path(),
-                    espeakng_loader.get_data_path(),
-                    str(IDLE_SECONDS * 2),
-                ],
-                stdin=theirs,
-                stdout=theirs,
+            self.process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603  # our program
+                [sys.executable, *flags, path, *arguments],
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
                 stderr=subprocess.DEVNULL,
-            )  # fmt: skip
+            )
         ours.setblocking(False)
         self.socket = ours
         self.jobs = 0
@@ -65,28 +65,40 @@ class Child:
 class Pool:
     """At most `size` children; callers of any event loop wait their turn."""
 
-    def __init__(self, size: int, start: Callable[[], Child] = Child) -> None:
+    def __init__(
+        self,
+        size: int,
+        start: Callable[[], Child],
+        *,
+        jobs_per_child: int = JOBS_PER_CHILD,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
         self.size = size
+        self.idle_seconds = idle_seconds
+        self.jobs_per_child = jobs_per_child
         self._start = start
+        self._reset()
+
+    def _reset(self) -> None:
         self._lock = threading.Lock()
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
         self._waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
         self._janitor: threading.Thread | None = None
+        self._closing = threading.Event()
 
-    async def run(self, steps: Sequence[dict[str, Any]]) -> AsyncIterator[Frame]:
-        """Have steps performed; gives the child's frames up to its last."""
-        job = json.dumps(steps).encode()
+    async def run(self, job: Mapping[str, Any] | Sequence[Any]) -> AsyncGenerator[Frame, None]:
+        """Have a job done; gives the child's frames up to its last."""
         child = await self._take()
         finished = False
         try:
-            async for frame in _converse(child, job):
-                finished = frame[0] in "EX"
-                if frame[0] == "X":
-                    raise TaskFailed(frame[1].decode("utf-8", "replace"))
-                if finished:
-                    break
-                yield frame
+            async with aclosing(_converse(child, json.dumps(job).encode())) as frames:
+                async for kind, payload in frames:
+                    finished = kind in _LAST
+                    if finished:
+                        _judge(kind, payload)
+                        break
+                    yield kind, payload
         finally:
             self._give_back(child, usable=finished)
 
@@ -95,6 +107,11 @@ class Pool:
         with self._lock:
             children = [*self._idle, *self._busy]
             self._idle.clear()
+            janitor = self._janitor
+            self._closing.set()
+        if janitor is not None:
+            janitor.join()
+        self._closing.clear()
         for child in children:
             child.end()
 
@@ -108,7 +125,7 @@ class Pool:
         for child in (*self._idle, *self._busy):
             child.socket.close()
             child.process.returncode = 0  # not ours to wait for
-        self.__init__(self.size, self._start)  # type: ignore[misc]
+        self._reset()
 
     async def _take(self) -> Child:
         while True:
@@ -144,7 +161,7 @@ class Pool:
 
     def _give_back(self, child: Child, *, usable: bool) -> None:
         child.jobs += 1
-        usable = usable and child.jobs < JOBS_PER_CHILD
+        usable = usable and child.jobs < self.jobs_per_child
         if not usable:
             child.end()
         with self._lock:
@@ -176,20 +193,21 @@ class Pool:
     def _tidy(self) -> None:
         """Ends idle children; a thread, because event loops come and go."""
         while True:
-            time.sleep(IDLE_SECONDS / 4)
+            self._closing.wait(self.idle_seconds / 4)
             with self._lock:
-                since = time.monotonic() - IDLE_SECONDS
+                since = time.monotonic() - self.idle_seconds
                 tired = [child for child in self._idle if child.rested_at < since]
                 self._idle = [child for child in self._idle if child not in tired]
-                if not self._idle:
+                done = not self._idle
+                if done:
                     self._janitor = None
             for child in tired:
                 child.end()
-            if self._janitor is not threading.current_thread():
+            if done:
                 return
 
 
-async def _converse(child: Child, job: bytes) -> AsyncIterator[Frame]:
+async def _converse(child: Child, job: bytes) -> AsyncGenerator[Frame, None]:
     loop = asyncio.get_running_loop()
     received = bytearray()
     try:
@@ -221,6 +239,14 @@ def _frames(received: bytearray) -> list[Frame]:
     return frames
 
 
+def _judge(kind: str, payload: bytes) -> None:
+    reason = payload.decode("utf-8", "replace")
+    if kind == "R":
+        raise Rejected(reason)
+    if kind == "X":
+        raise TaskFailed(reason)
+
+
 def _gone(child: Child) -> ProviderError:
     return Unavailable(f"the built-in engine stopped (status {child.end()})")
 
@@ -230,24 +256,43 @@ def _settle(turn: asyncio.Future[None]) -> None:
         turn.set_result(None)
 
 
-_shared: Pool | None = None
-_shared_lock = threading.Lock()
+def _start_speaker() -> Child:
+    return Child(
+        "child.py",
+        espeakng_loader.get_library_path(),
+        espeakng_loader.get_data_path(),
+        str(IDLE_SECONDS * 2),
+    )
 
 
-def shared(size: int | None = None) -> Pool:
-    """The pool of this process; the first caller may set its size."""
-    global _shared
-    with _shared_lock:
-        if _shared is None:
-            _shared = Pool(size or os.cpu_count() or 1)
-        elif size:
-            _shared.size = size
-        return _shared
+def _start_cleaner() -> Child:
+    return Child("cleaner.py", _rnnoise_path(), str(IDLE_SECONDS * 2), isolated=False)
+
+
+def _rnnoise_path() -> str:
+    # Found, not imported: importing pyrnnoise pulls in plotting and codecs.
+    found = importlib.util.find_spec("pyrnnoise")
+    ending = {"darwin": "librnnoise.dylib", "win32": "rnnoise.dll"}
+    if found is None or found.origin is None:
+        raise Unavailable("pyrnnoise is not installed")
+    return str(Path(found.origin).with_name(ending.get(sys.platform, "librnnoise.so")))
+
+
+CORES = os.cpu_count() or 1
+speakers = Pool(CORES, _start_speaker)
+cleaners = Pool(CORES, _start_cleaner, jobs_per_child=1)
+
+
+@atexit.register
+def close() -> None:
+    """End all children of this process; they start again when needed."""
+    speakers.close()
+    cleaners.close()
 
 
 def _after_fork() -> None:
-    if _shared is not None:
-        _shared.forget()
+    speakers.forget()
+    cleaners.forget()
 
 
 if hasattr(os, "register_at_fork"):

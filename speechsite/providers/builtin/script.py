@@ -13,6 +13,8 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import regex
+
 LONGEST_PAUSE_MS = 60_000
 PIECE = 300  # characters after which a step ends at the next sentence
 LONGEST_PIECE = 600  # espeak-ng counts characters in a clause with few bits
@@ -25,11 +27,14 @@ _PAUSE = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"\n\s*\n|[.!?…]+[\"'”’)\]]*\s|[。！？；]+[”’」』）]*|\n")
-_TOKEN = re.compile(r"\S+")
-# Written without spaces: Thai to Myanmar, Khmer, kana, Han, full-width forms.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u31f0-\u31ff\u3400-\u4dbf"
-    "\u4e00-\u9fff\ua9e0-\ua9ff\uaa60-\uaa7f\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
+# Written without spaces: Thai to Myanmar, Khmer, kana, Han, and their punctuation.
+_UNSPACED = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u31f0-\u31ff\u3400-\u4dbf"
+    r"\u4e00-\u9fff\ua9e0-\ua9ff\uaa60-\uaa7f\uf900-\ufaff\uff01-\uff0f\uff1a-\uff20"
+    r"\uff3b-\uff40\uff5b-\uff9f\U00020000-\U0003ffff"
+)
+_WORD = regex.compile(
+    rf"(?V1)[[{_UNSPACED}]--\p{{M}}][\p{{M}}\u200c\u200d\ufe0e\ufe0f]*|[^\s{_UNSPACED}]+|\S"
 )
 
 
@@ -55,14 +60,14 @@ def pieces(text: str, offset: int = 0) -> Iterator[Piece]:
 def word_spans(text: str) -> list[tuple[int, int]]:
     """Where words stand: between white space, or single letters where there is none."""
     spans: list[tuple[int, int]] = []
-    for token in _TOKEN.finditer(text):
-        start = token.start()
-        for letter in _UNSPACED.finditer(text, token.start(), token.end()):
-            if _joins(text[letter.start()]):
-                continue
-            _add(spans, text, start, letter.start())
-            start = letter.start()
-        _add(spans, text, start, token.end())
+    for match in _WORD.finditer(text):
+        start, end = match.span()
+        while start < end and _is_punctuation(text[start]):
+            start += 1
+        while end > start and _is_punctuation(text[end - 1]):
+            end -= 1
+        if start < end:
+            spans.append((start, end))
     return spans
 
 
@@ -95,15 +100,6 @@ def _piece_end(text: str, start: int, end: int) -> int:
     while limit < end and limit < start + LONGEST_PIECE + 50 and _joins(text[limit]):
         limit += 1
     return limit
-
-
-def _add(spans: list[tuple[int, int]], text: str, start: int, end: int) -> None:
-    while start < end and _is_punctuation(text[start]):
-        start += 1
-    while end > start and _is_punctuation(text[end - 1]):
-        end -= 1
-    if start < end:
-        spans.append((start, end))
 
 
 def _is_punctuation(character: str) -> bool:
