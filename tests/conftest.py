@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -69,7 +70,8 @@ def _credits_add_up(request: pytest.FixtureRequest) -> Iterator[None]:
     request.getfixturevalue("db")
     # A transactional test before this one emptied every table.
     if not Plan.objects.exists():
-        import_module("speechsite.accounts.migrations.0002_seed_plans").seed(apps, None)
+        seed = import_module("speechsite.accounts.migrations.0002_seed_plans").seed
+        seed(apps, SimpleNamespace(connection=connection))
     yield
     if not connection.needs_rollback and Wallet.objects.exists():
         assert ledger.audit() == []

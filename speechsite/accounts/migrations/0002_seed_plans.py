@@ -13,7 +13,7 @@ PLANS = (
 
 
 def seed(apps, schema_editor):
-    plans = apps.get_model("accounts", "Plan").objects
+    plans = _plans(apps, schema_editor)
     for position, (slug, name, requests, jobs) in enumerate(PLANS):
         figures = {
             "name": name,
@@ -26,8 +26,12 @@ def seed(apps, schema_editor):
 
 def remove(apps, schema_editor):
     """Takes the seeded plans back; a plan somebody has stays with them."""
-    plans = apps.get_model("accounts", "Plan").objects
+    plans = _plans(apps, schema_editor)
     plans.filter(slug__in=[row[0] for row in PLANS], user__isnull=True).delete()
+
+
+def _plans(apps, schema_editor):
+    return apps.get_model("accounts", "Plan").objects.using(schema_editor.connection.alias)
 
 
 class Migration(migrations.Migration):
