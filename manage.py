@@ -4,8 +4,18 @@
 import os
 import sys
 
-if __name__ == "__main__":
+from speechsite.core.env import BadSetting
+
+
+def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "speechsite.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except BadSetting as error:
+        sys.exit(f"Speechsite cannot start. {error}")
+
+
+if __name__ == "__main__":
+    main()

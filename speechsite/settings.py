@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import dj_database_url
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
@@ -96,8 +95,9 @@ TEMPLATES = [
 # --- database and queue ---------------------------------------------------------------------
 
 DATABASES = {
-    "default": dj_database_url.parse(
-        env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'speechsite.sqlite3'}"),
+    "default": env.database(
+        "DATABASE_URL",
+        f"sqlite:///{DATA_DIR / 'speechsite.sqlite3'}",
         conn_max_age=env.integer("DATABASE_CONN_MAX_AGE", 60),
         conn_health_checks=True,
     )
@@ -218,6 +218,10 @@ SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", False)
 SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https") if env.boolean("BEHIND_PROXY") else None
 )
+# A balancer asks by address and without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
+# Whether other hosts of the domain speak HTTPS is not for this site to promise.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
@@ -240,7 +244,7 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文"), ("zh-hant", "繁體中文")]
 LOCALE_PATHS = [BASE_DIR / "templates" / "locale"]
 USE_I18N = True
-TIME_ZONE = env.text("TIME_ZONE", "UTC")
+TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 USE_TZ = True
 
 # --- speech ---------------------------------------------------------------------------------
@@ -251,6 +255,11 @@ ENGINE_PROCESSES = env.integer("ENGINE_PROCESSES", min(os.cpu_count() or 2, 8), 
 UNCLEAR_DEADLINE_SECONDS = env.integer("UNCLEAR_DEADLINE_SECONDS", 900, minimum=1)
 WAITING_DEADLINE_SECONDS = env.integer("WAITING_DEADLINE_SECONDS", 3600, minimum=1)
 FILE_LINK_SECONDS = 24 * 3600
+
+# --- operators ------------------------------------------------------------------------------
+
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+READY_MAX_WAIT_SECONDS = env.integer("READY_MAX_WAIT_SECONDS", 600, minimum=1)
 
 UNFOLD = {
     "SITE_TITLE": "Speechsite",
@@ -269,8 +278,8 @@ REST_FRAMEWORK = {
 
 # --- logs -----------------------------------------------------------------------------------
 
-LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
-LOG_FORMAT = env.text("LOG_FORMAT", "text")
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
+LOG_FORMAT = env.choice("LOG_FORMAT", "text", ("text", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -294,6 +303,8 @@ LOGGING = {
     "loggers": {
         "django-q": {"handlers": ["console"], "level": "WARNING", "propagate": False},
         "httpx": {"level": "WARNING"},
-        "uvicorn.access": {"level": "WARNING"},
+        "uvicorn": {"level": "WARNING"},
+        # A refused request has its line from speechsite.access.
+        "django.request": {"level": "ERROR"},
     },
 }
