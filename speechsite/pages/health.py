@@ -2,9 +2,147 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from django_q.models import OrmQ
+
+from jobs.models import Segment
+from jobs.states import SegmentState
+from speechsite.core.ids import new_token
+from speechsite.providers.builtin.adapter import Builtin
+from speechsite.providers.errors import ProviderError
+from speechsite.providers.types import SpeechOrder
+
+log = logging.getLogger(__name__)
+
+VOICE = "en-us"
+ENGINE_PATIENCE = 5.0
+ENGINE_SECONDS = 15.0  # how long its last answer is believed
 
 
+class NotReady(Exception):
+    """A part of the site does not work; the text says which way."""
+
+
+class _Memory:
+    """What need not be asked each time, for the life of the process."""
+
+    is_migrated = False
+    engine_problem = ""
+    engine_until = 0.0
+
+
+@require_safe
+@never_cache
 def alive(request: HttpRequest) -> JsonResponse:
     """The process answers; nothing else is asked."""
     return JsonResponse({"status": "ok"})
+
+
+@require_safe
+@never_cache
+def ready(request: HttpRequest) -> JsonResponse:
+    """Whether work would be done: 503 names each part that is not in order."""
+    report = {name: _ask(check) for name, check in CHECKS.items()}
+    is_ready = all(part["ok"] for part in report.values())
+    body = {"status": "ok" if is_ready else "not ready", "checks": report}
+    return JsonResponse(body, status=200 if is_ready else 503)
+
+
+def oldest_wait() -> float:
+    """Seconds for which the first due piece of work has been waiting."""
+    now = timezone.now()
+    waiting = Segment.objects.filter(state=SegmentState.WAITING, due_at__lte=now)
+    return _seconds_since(waiting.order_by("due_at").values_list("due_at", flat=True).first(), now)
+
+
+def oldest_task() -> float:
+    """Seconds for which the first task has been in the queue; 0 where Redis keeps it."""
+    now = timezone.now()
+    queued = OrmQ.objects.filter(lock__lte=now)
+    return _seconds_since(queued.order_by("lock").values_list("lock", flat=True).first(), now)
+
+
+def _seconds_since(then: datetime | None, now: datetime) -> float:
+    return (now - then).total_seconds() if then else 0.0
+
+
+def _ask(check: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return {"ok": True, **check()}
+    except NotReady as error:
+        return {"ok": False, "problem": str(error)}
+    except DatabaseError as error:
+        # The driver's words may name hosts and accounts: they are for the log.
+        log.warning("not ready: %s", error)
+        return {"ok": False, "problem": "the database does not answer"}
+
+
+def _database() -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return {}
+
+
+def _migrations() -> dict[str, Any]:
+    if not _Memory.is_migrated:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            raise NotReady("migrations are missing: run manage.py migrate")
+        _Memory.is_migrated = True
+    return {}
+
+
+def _queue() -> dict[str, Any]:
+    waited = {"oldest_segment_seconds": oldest_wait(), "oldest_task_seconds": oldest_task()}
+    longest = max(waited.values())
+    if longest > settings.READY_MAX_WAIT_SECONDS:
+        raise NotReady(f"work has been waiting for {longest:.0f} s: is the worker running?")
+    return {name: round(seconds, 1) for name, seconds in waited.items()}
+
+
+def _engine() -> dict[str, Any]:
+    """The built-in engine speaks a word; asked again after a while."""
+    if time.monotonic() >= _Memory.engine_until:
+        try:
+            async_to_sync(_speak_a_word)()
+            _Memory.engine_problem = ""
+        except (ProviderError, NotReady, OSError, TimeoutError) as error:
+            log.warning("the built-in engine does not speak: %s", error)
+            _Memory.engine_problem = "the built-in engine does not speak"
+        _Memory.engine_until = time.monotonic() + ENGINE_SECONDS
+    if _Memory.engine_problem:
+        raise NotReady(_Memory.engine_problem)
+    return {}
+
+
+async def _speak_a_word() -> None:
+    order = SpeechOrder(text="ready", voice=VOICE, model="espeak", key=new_token())
+    adapter = Builtin(options={"processes": settings.ENGINE_PROCESSES})
+    heard = 0
+    async with asyncio.timeout(ENGINE_PATIENCE), adapter:
+        async for chunk in adapter.speak(order):
+            heard += len(chunk.audio)
+    if not heard:
+        raise NotReady("the built-in engine says nothing")
+
+
+CHECKS: dict[str, Callable[[], dict[str, Any]]] = {
+    "database": _database,
+    "migrations": _migrations,
+    "queue": _queue,
+    "engine": _engine,
+}

@@ -1,0 +1,115 @@
+"""`/metrics` for Prometheus: counted in the database at the moment of asking.
+
+Nothing is counted in memory, so any web process gives the whole site's figures.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterator
+
+from django.conf import settings
+from django.db.models import Count, Sum
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from jobs.models import Job, Segment
+from jobs.states import JobState, SegmentState
+from speechsite.credits.models import MILLI, Wallet
+from speechsite.pages import health
+from speechsite.upstreams.models import Channel
+
+LOOPBACK = {"127.0.0.1", "::1"}
+
+
+@require_safe
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    """For who bears METRICS_TOKEN; without a token, for this machine and for staff."""
+    if not _may_read(request):
+        return HttpResponseForbidden("Metrics need METRICS_TOKEN as a bearer token.\n")
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(SiteCollector())
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+class SiteCollector(Collector):
+    """The site's figures as they are now."""
+
+    def collect(self) -> Iterator[Metric]:
+        for figures in FIGURES:
+            yield from figures()
+
+
+def _jobs() -> Iterator[Metric]:
+    yield _by_state("speechsite_jobs", "Jobs by state.", Job, JobState.values)
+
+
+def _segments() -> Iterator[Metric]:
+    yield _by_state("speechsite_segments", "Segments by state.", Segment, SegmentState.values)
+
+
+def _queue() -> Iterator[Metric]:
+    for name, text, value in (
+        ("segment", "first due segment", health.oldest_wait()),
+        ("task", "first task in the queue", health.oldest_task()),
+    ):
+        yield GaugeMetricFamily(
+            f"speechsite_oldest_{name}_seconds", f"Age of the {text}.", value=value
+        )
+
+
+def _credits() -> Iterator[Metric]:
+    sums = Wallet.objects.aggregate(available=Sum("available"), held=Sum("held"))
+    pockets = GaugeMetricFamily("speechsite_credits", "Credits of all wallets.", labels=["pocket"])
+    for pocket, millicredits in sums.items():
+        pockets.add_metric([pocket], (millicredits or 0) / MILLI)
+    yield pockets
+
+
+def _channels() -> Iterator[Metric]:
+    states = GaugeMetricFamily(
+        "speechsite_channel_breaker", "1 for the state that a channel is in.", ["channel", "state"]
+    )
+    for channel in Channel.objects.filter(is_enabled=True):
+        for state in Channel.Breaker.values:
+            states.add_metric([channel.slug, state], float(channel.breaker == state))
+    yield states
+
+
+def _by_state(
+    name: str, text: str, model: type[Job] | type[Segment], states: list[str]
+) -> GaugeMetricFamily:
+    """A state without rows is 0, not absent."""
+    found = dict(
+        model._default_manager.order_by().values_list("state").annotate(number=Count("pk"))
+    )
+    family = GaugeMetricFamily(name, text, labels=["state"])
+    for state in states:
+        family.add_metric([state], found.get(state, 0))
+    return family
+
+
+def _may_read(request: HttpRequest) -> bool:
+    if settings.METRICS_TOKEN:
+        given = request.headers.get("Authorization", "")
+        expected = f"Bearer {settings.METRICS_TOKEN}"
+        return hmac.compare_digest(given.encode(), expected.encode())
+    # Behind a proxy everybody comes from this machine.
+    is_proxied = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+    is_local = request.META.get("REMOTE_ADDR") in LOOPBACK and not is_proxied
+    return is_local or (request.user.is_authenticated and request.user.is_staff)
+
+
+FIGURES: tuple[Callable[[], Iterator[Metric]], ...] = (
+    _jobs,
+    _segments,
+    _queue,
+    _credits,
+    _channels,
+)
