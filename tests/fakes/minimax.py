@@ -116,7 +116,9 @@ class FakeMiniMax(Upstream):
         except Refusal as refused:
             base = {"status_code": refused.code, "status_msg": refused.message}
             # MiniMax itself always answers 200; a gateway puts a status on it.
-            return httpx.Response(refused.http if relayed else 200, json={"base_resp": base})
+            headers = {"retry-after": str(self.retry_after)} if refused.http == 429 else {}
+            status = refused.http if relayed else 200
+            return httpx.Response(status, headers=headers, json={"base_resp": base})
 
     def _route(self, request: httpx.Request, path: str) -> httpx.Response:
         if request.method == "GET" and path.startswith("/download/"):

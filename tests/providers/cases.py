@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from speechsite.providers.base import Adapter
+from speechsite.providers.elevenlabs import ElevenLabs
 from speechsite.providers.kie import Kie
+from speechsite.providers.minimax import MiniMax
 from speechsite.providers.rivya import Rivya
 from speechsite.providers.types import Feature
+from tests.fakes.elevenlabs import FakeElevenLabs
 from tests.fakes.kie import FakeKie
+from tests.fakes.minimax import FakeMiniMax
 from tests.fakes.rivya import FakeRivya
 from tests.fakes.upstream import Fault, Upstream
 
@@ -40,6 +44,22 @@ class Case:
     faults: frozenset[Fault] = ALL_FAULTS
 
 
+def elevenlabs() -> Case:
+    def make(fake: Upstream) -> ElevenLabs:
+        return ElevenLabs(fake.base_url, {"api_key": fake.key}, transport=fake.transport())
+
+    models = {
+        Feature.SPEECH: "eleven_flash_v2_5",
+        Feature.DIALOGUE: "eleven_v3",
+        Feature.ISOLATION: "audio-isolation",
+    }
+    # The sound comes in the answer itself: there is no link that could be gone.
+    faults = ALL_FAULTS - {Fault.LINK_GONE}
+    return Case(
+        "elevenlabs", ElevenLabs, FakeElevenLabs, make, models, "21m00Tcm4TlvDq8ikWAM", faults
+    )
+
+
 def kie() -> Case:
     def make(fake: Upstream) -> Kie:
         return Kie(
@@ -58,6 +78,16 @@ def kie() -> Case:
     return Case("kie", Kie, FakeKie, make, models, "EkK5I93UQWFDigLMpZcX")
 
 
+def minimax() -> Case:
+    def make(fake: Upstream) -> MiniMax:
+        transport = fake.transport()
+        key = {"api_key": fake.key}
+        return MiniMax(fake.base_url, key, transport=transport, downloads=transport)
+
+    models = {Feature.SPEECH: "speech-2.8-hd"}
+    return Case("minimax", MiniMax, FakeMiniMax, make, models, "English_Graceful_Lady")
+
+
 def rivya() -> Case:
     def make(fake: Upstream) -> Rivya:
         transport = fake.transport()
@@ -73,6 +103,8 @@ def rivya() -> Case:
 
 
 CASES: list[Callable[[], Case]] = [
+    elevenlabs,
     kie,
+    minimax,
     rivya,
 ]

@@ -108,6 +108,9 @@ class MiniMax(HttpAdapter):
         answer = _object(_body(response))
         state = STATES.get(str(answer.get("status", "")).lower(), UpstreamState.UNKNOWN)
         complaint = self.error_from(response)
+        if type(complaint) is Rejected and state is UpstreamState.UNKNOWN:
+            # Nobody knows the task, or not yet.
+            return UpstreamEvent(state, upstream_id, raw=self.scrub(answer))
         if complaint is not None and state is not UpstreamState.FAILED:
             raise self.scrubbed(complaint)
         if not answer:
