@@ -142,7 +142,7 @@ def test_random_walks_always_add_up(db: None) -> None:
         LedgerWalk,
         settings=settings(
             max_examples=200,
-            stateful_step_count=20,
+            stateful_step_count=15,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             database=None,
