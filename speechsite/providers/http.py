@@ -179,7 +179,7 @@ class HttpAdapter(Adapter):
             for secret in self.credentials.values():
                 if len(secret) >= 4:
                     value = value.replace(secret, "***")
-            return value.replace("\0", "")
+            return value.replace("\0", "").encode("utf-8", "replace").decode()
         if isinstance(value, Mapping):
             return {self.scrub(str(key)): self.scrub(part) for key, part in value.items()}
         if isinstance(value, (list, tuple)):

@@ -145,7 +145,7 @@ class Kie(HttpAdapter):
             raise Forged("the callback names no task") from error
         key = self.credentials.get("webhook_key", "")
         if key:
-            self._verify(key, httpx.Headers(dict(headers)), upstream_id)
+            self._verify(key, headers, upstream_id)
         return self._event(answer, upstream_id)
 
     async def list_voices(self) -> Sequence[VoiceInfo]:
@@ -200,15 +200,16 @@ class Kie(HttpAdapter):
             raise Garbled("the result is gone", raw=self.scrub({"body": answer}))
         return fresh
 
-    def _verify(self, key: str, headers: httpx.Headers, upstream_id: str) -> None:
-        sent_at = headers.get("x-webhook-timestamp", "")
-        if not re.fullmatch(r"\d{1,12}", sent_at):
+    def _verify(self, key: str, headers: Mapping[str, str], upstream_id: str) -> None:
+        given = {name.lower(): value for name, value in headers.items()}
+        sent_at = given.get("x-webhook-timestamp", "")
+        if not re.fullmatch(r"[0-9]{1,12}", sent_at):
             raise Forged("the callback does not say when it was sent")
         if abs(self.clock() - int(sent_at)) > SIGNATURE_AGE:
             raise Forged("the callback is too old")
         expected = signature(key, upstream_id, sent_at)
-        given = headers.get("x-webhook-signature", "")
-        if not hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace")):
+        signed = given.get("x-webhook-signature", "")
+        if not hmac.compare_digest(expected.encode(), signed.encode("utf-8", "replace")):
             raise Forged("the callback's signature is wrong")
 
     def _event(self, answer: Any, upstream_id: str) -> UpstreamEvent:

@@ -56,6 +56,7 @@ CONTENT_WORDS = re.compile(
     re.IGNORECASE,
 )
 TASK_ID_PLACES = (("data", "taskId"), ("data", "task_id"), (None, "taskId"), (None, "task_id"))
+TASK_ID = re.compile(r"[!-~]{1,128}")
 RATE_WINDOW = 10.0  # seconds: 20 new tasks in each
 
 
@@ -106,7 +107,7 @@ def task_id_of(body: Any) -> str:
     for place, key in TASK_ID_PLACES:
         holder = data_of(body) if place else body
         found = holder.get(key) if isinstance(holder, dict) else None
-        if isinstance(found, str) and 0 < len(found) <= 128:
+        if isinstance(found, str) and TASK_ID.fullmatch(found):
             return found
     raise Garbled("kie named no task", raw={"body": str(body)[:500]})
 

@@ -48,6 +48,7 @@ FAILURES: dict[str, type[ProviderError]] = {
     "insufficient_credits": AccountEmpty,
 }
 CONTENT_WORDS = re.compile(r"moderat|content.?polic|violat|prohibited|flagged|unsafe", re.I)
+TASK_ID = re.compile(r"[!-~]{1,128}")
 # The key that wraps the task in a webhook is not documented.
 PLACES_OF_TASK = ("data", "generation", "object", "task")
 
@@ -98,7 +99,7 @@ def links_of(task: Mapping[str, Any]) -> tuple[str, ...]:
 
 def task_id_of(task: Any) -> str:
     found = task.get("id") if isinstance(task, dict) else None
-    return found if isinstance(found, str) and len(found) <= 128 else ""
+    return found if isinstance(found, str) and TASK_ID.fullmatch(found) else ""
 
 
 def part_of(body: Any, key: str) -> dict[str, Any]:
