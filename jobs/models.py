@@ -79,6 +79,8 @@ class Job(models.Model):
     failure_code = models.CharField(max_length=40, blank=True)
     failure_message = models.CharField(max_length=300, blank=True)
 
+    # All pieces are final and at least one is done: a worker may put the audio together.
+    is_joinable = models.BooleanField(default=False)
     joiner = models.CharField(max_length=64, blank=True)
     join_lease_until = models.DateTimeField(null=True, blank=True)
     join_attempts = models.PositiveSmallIntegerField(default=0)
@@ -98,6 +100,9 @@ class Job(models.Model):
                 fields=("state", "created_at"),
                 condition=Q(state__in=("queued", "processing")),
                 name="jobs_under_way",
+            ),
+            models.Index(
+                fields=("segment_count",), condition=Q(is_joinable=True), name="jobs_to_join"
             ),
         )
         constraints = (
@@ -166,7 +171,7 @@ class Segment(models.Model):
         )
         indexes = (
             models.Index(
-                fields=("state", "due_at", "user"),
+                fields=("state", "due_at", "user", "model_slug"),
                 condition=Q(state__in=("waiting", "submitting", "running", "unknown")),
                 name="segments_under_way",
             ),

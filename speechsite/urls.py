@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from jobs import files, live
 from speechsite.pages import health, metrics
 
 urlpatterns = [
@@ -11,5 +12,7 @@ urlpatterns = [
     path("healthz", health.alive, name="alive"),
     path("readyz", health.ready, name="ready"),
     path("metrics", metrics.metrics, name="metrics"),
+    path("files/<str:signed>/<str:name>", files.serve, name="files"),
+    path("live/", live.stream, name="live"),
     path("", include("speechsite.pages.urls")),
 ]

@@ -1,0 +1,134 @@
+"""Jobs for administrators: to look at, and to cancel. The queue's own tables beside them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from django_q import admin as queue_admin
+from django_q import models as queue
+from unfold.admin import ModelAdmin
+from unfold.decorators import action, display
+
+from jobs import lifecycle
+from jobs.models import Job, JobEvent, Segment
+from jobs.states import JobState, SegmentState
+from speechsite.core.adminpages import ReadOnlyInline, ReadOnlyPage
+from speechsite.credits import prices
+
+SHOWN_CHARACTERS = 2000
+COLOURS = {
+    JobState.QUEUED: "info",
+    JobState.PROCESSING: "info",
+    JobState.SUCCEEDED: "success",
+    JobState.FAILED: "danger",
+    JobState.CANCELED: "warning",
+    SegmentState.UNKNOWN: "warning",
+    SegmentState.DONE: "success",
+}
+
+
+class SegmentInline(ReadOnlyInline):
+    """Where each piece is, and through which channel."""
+
+    model = Segment
+    fields = (
+        "index", "state", "units", "channel", "attempts", "upstream_id", "duration_ms",
+        "possible_cost", "waiting_reason", "failure_message",
+    )  # fmt: skip
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Segment]:
+        return super().get_queryset(request).select_related("channel").defer("text", "words")
+
+
+class EventInline(ReadOnlyInline):
+    """What happened, in order."""
+
+    model = JobEvent
+    fields = readonly_fields = ("created_at", "kind", "segment", "data")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[JobEvent]:
+        return super().get_queryset(request).select_related("segment")
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyPage):
+    """Every job, also those that their owners have deleted from History."""
+
+    list_display = (
+        "created_at", "user", "title", "kind", "state_label", "characters", "charge", "source",
+        "is_test",
+    )  # fmt: skip
+    list_filter = ("state", "kind", "source", "is_test", "model", "created_at")
+    list_select_related = ("user",)
+    search_fields = ("=id", "title", "user__email")
+    exclude = ("text", "peaks", "joiner", "join_lease_until", "join_attempts")
+    readonly_fields = ("state_label", "text_begin", "quote", "charge")
+    inlines = (SegmentInline, EventInline)
+    actions = ("cancel_jobs",)
+    actions_detail = ("cancel_job",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        return super().get_queryset(request).defer("text", "peaks")
+
+    @display(description=_("state"), label=COLOURS, ordering="state")
+    def state_label(self, job: Job) -> Any:
+        return job.state, job.get_state_display()
+
+    @display(description=_("charged"), ordering="charged")
+    def charge(self, job: Job) -> str:
+        return prices.format_credits(job.charged)
+
+    @display(description=_("quoted"), ordering="quoted")
+    def quote(self, job: Job) -> str:
+        return prices.format_credits(job.quoted)
+
+    @display(description=_("text"))
+    def text_begin(self, job: Job) -> str:
+        text = job.text
+        return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+
+    def has_cancel_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("jobs.change_job")
+
+    @admin.action(
+        description=_("Cancel: the rest of the credits goes back"), permissions=["cancel"]
+    )
+    def cancel_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        live = [job for job in queryset if not job.is_finished]
+        for job in live:
+            lifecycle.cancel(job)
+        text = ngettext("%(count)d job canceled.", "%(count)d jobs canceled.", len(live))
+        messages.success(request, text % {"count": len(live)})
+
+    @action(
+        description=_("Cancel this job"), url_path="cancel", permissions=["cancel"], icon="cancel"
+    )
+    def cancel_job(self, request: HttpRequest, object_id: str) -> HttpResponseRedirect:
+        job = get_object_or_404(Job, pk=object_id)
+        if job.is_finished:
+            messages.warning(request, _("This job is over already."))
+        else:
+            lifecycle.cancel(job)
+            messages.success(request, _("The job was canceled."))
+        return redirect("admin:jobs_job_change", object_id)
+
+
+def _dress(model: Any, page: Any) -> None:
+    """Give a page of django-q2 the look of the others."""
+    admin.site.unregister(model)
+    admin.site.register(model, type(page.__name__, (page, ModelAdmin), {}))
+
+
+for queue_model, queue_page in (
+    (queue.Schedule, queue_admin.ScheduleAdmin),
+    (queue.Success, queue_admin.TaskAdmin),
+    (queue.Failure, queue_admin.FailAdmin),
+):
+    _dress(queue_model, queue_page)

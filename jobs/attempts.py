@@ -1,0 +1,158 @@
+"""One attempt at a segment: call the adapter, take in the audio, say what came of it.
+
+No database here. Every way in which an attempt can end becomes an `Outcome`.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from jobs import intake
+from jobs.models import Segment
+from jobs.outcomes import Accepted, Lost, Outcome, Postponed, Refused, StillRunning
+from speechsite.providers.base import Adapter
+from speechsite.providers.errors import (
+    Garbled,
+    ProviderError,
+    RateLimited,
+    TaskFailed,
+    Unavailable,
+    Unclear,
+)
+from speechsite.providers.types import (
+    CleaningOrder,
+    Feature,
+    Order,
+    UpstreamEvent,
+    UpstreamState,
+)
+
+logger = logging.getLogger(__name__)
+
+FIRST_LOOK = 2.0  # seconds until a task is first asked about
+LONGEST_WAIT = 30.0
+TASK_LIMIT = timedelta(minutes=30)  # a task that runs longer is given up
+FETCH_TRIES = 5
+GARBLED_TRIES = 2
+
+
+async def submit(adapter: Adapter, order: Order, segment: Segment) -> Outcome:
+    """Send an order: at once with its audio, or as a task to be asked about."""
+    try:
+        if Feature.SUBMIT in adapter.features:
+            return _taken(await adapter.submit(order))
+        stream = adapter.clean(order) if isinstance(order, CleaningOrder) else adapter.speak(order)
+        return await intake.receive(stream, segment)
+    except ProviderError as error:
+        return outcome_of(error, adapter, segment)
+    except Exception as error:
+        logger.exception("segment %s: an attempt failed in our own code", segment.pk)
+        return outcome_of(Unclear(f"internal error: {type(error).__name__}"), adapter, segment)
+
+
+async def look(adapter: Adapter, order: Order, segment: Segment, now: datetime) -> Outcome:
+    """Ask about an accepted task, and fetch its audio when it is done."""
+    if segment.submitted_at is not None and now - segment.submitted_at > TASK_LIMIT:
+        message = "The provider did not finish in time."
+        return Refused("timed_out", message, possible_cost=True)
+    try:
+        event = await adapter.check(segment.upstream_id)
+        return await _read(adapter, event, order, segment)
+    except ProviderError as error:
+        return _asked_in_vain(error, segment)
+    except Exception:
+        logger.exception("segment %s: asking failed in our own code", segment.pk)
+        return StillRunning(LONGEST_WAIT)
+
+
+async def resolve(adapter: Adapter, order: Order, segment: Segment, now: datetime) -> Outcome:
+    """Find out what became of an order whose answer was lost; never send it twice blindly."""
+    if segment.deadline_at is not None and now >= segment.deadline_at:
+        message = "The provider's answer was lost and could not be found again."
+        return Refused("unclear", message, possible_cost=True)
+    try:
+        if segment.upstream_id:
+            return await _read(adapter, await adapter.check(segment.upstream_id), order, segment)
+        if Feature.REPEAT in adapter.features:
+            return await submit(adapter, order, segment)
+        if Feature.FIND in adapter.features:
+            since = (segment.submitted_at or now) - timedelta(minutes=1)
+            found = await adapter.find(order, since)
+            if found is not None:
+                return await _read(adapter, found, order, segment)
+    except ProviderError as error:
+        return _asked_in_vain(error, segment)
+    return StillRunning(_interval(segment.polls))
+
+
+def after_death(adapter_features: frozenset[Feature]) -> Outcome:
+    """What becomes of a segment whose worker died while it was submitting."""
+    if Feature.REPEAT in adapter_features and Feature.SPEAK in adapter_features:
+        return Postponed("The worker was interrupted.", code="interrupted", due_in=0)
+    return Lost("The worker was interrupted before the provider answered.")
+
+
+def outcome_of(error: ProviderError, adapter: Adapter, segment: Segment) -> Outcome:
+    """What an error means for the segment: again, elsewhere, later, or never."""
+    raw = {"error": str(error), **error.raw}
+    if isinstance(error, Unclear):
+        if Feature.REPEAT in adapter.features and Feature.SPEAK in adapter.features:
+            return Postponed("The engine was interrupted.", code=error.code, raw=raw)
+        return Lost("The provider's answer was lost.", raw)
+    if isinstance(error, RateLimited):
+        wait = error.retry_after or 2.0
+        reason = "The provider asks us to slow down."
+        return Postponed(reason, code=error.code, due_in=wait, counts=False, raw=raw)
+    if isinstance(error, Garbled):
+        if segment.attempts < GARBLED_TRIES:
+            return Postponed("The audio was damaged.", code=error.code, raw=raw)
+        return Refused(error.code, "The provider's audio was damaged.", raw, possible_cost=True)
+    if error.retryable:
+        reason = _REASONS.get(error.code, "The provider did not take the work.")
+        return Postponed(reason, code=error.code, due_in=0.2, leave_out=True, raw=raw)
+    return Refused(error.code, error.message, raw)
+
+
+_REASONS = {
+    "unavailable": "The provider is not available.",
+    "account_empty": "The provider's account needs attention.",
+    "bad_credentials": "The provider's account needs attention.",
+    "unsupported": "The provider cannot do this.",
+    "generation_failed": "The provider failed to make the audio.",
+}
+
+
+def _taken(event: UpstreamEvent) -> Outcome:
+    if event.error is not None:
+        raise event.error
+    return Accepted(event.upstream_id, FIRST_LOOK, event.raw)
+
+
+async def _read(adapter: Adapter, event: UpstreamEvent, order: Order, segment: Segment) -> Outcome:
+    if event.state == UpstreamState.SUCCEEDED:
+        return await intake.receive(adapter.fetch(event, order), segment, cost=event.cost)
+    if event.state == UpstreamState.FAILED:
+        return outcome_of(event.error or TaskFailed(), adapter, segment)
+    if event.state == UpstreamState.UNKNOWN:
+        logger.warning("segment %s: unknown word from %s: %s", segment.pk, adapter.name, event.raw)
+    return StillRunning(_interval(segment.polls), event.raw)
+
+
+def _asked_in_vain(error: ProviderError, segment: Segment) -> Outcome:
+    """The task exists; only our question failed, so the task is never sent again."""
+    if isinstance(error, Garbled) and segment.polls >= FETCH_TRIES:
+        return Refused(
+            error.code, "The provider's audio was damaged.", error.raw, possible_cost=True
+        )
+    if isinstance(error, RateLimited | Unavailable | Garbled) or error.operator:
+        wait = getattr(error, "retry_after", None) or _interval(segment.polls)
+        return StillRunning(wait, {"error": str(error)})
+    if isinstance(error, Unclear):
+        return StillRunning(_interval(segment.polls), {"error": str(error)})
+    return Refused(error.code, error.message, error.raw, possible_cost=True)
+
+
+def _interval(polls: int) -> float:
+    """2, 3, 4.5 … 30 seconds."""
+    return min(FIRST_LOOK * 1.5 ** min(polls, 12), LONGEST_WAIT)

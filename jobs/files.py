@@ -1,0 +1,128 @@
+"""Files of jobs: signed links to them, and the view that serves them.
+
+A link is a secret that says what it opens and runs out by itself, so that an
+`<audio>` element, a download manager or a partner needs no session to use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import PurePosixPath
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core import signing
+from django.core.files.storage import default_storage
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http.response import content_disposition_header
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from jobs import bundles, names, ranges, renditions
+from jobs.models import Job, Segment
+from speechsite.accounts.models import User
+from speechsite.audio import formats
+from speechsite.core import queue
+
+SALT = "jobs.files"
+CAPTIONS = {"srt": "application/x-subrip", "vtt": "text/vtt", "json": "application/json"}
+
+
+def link(
+    job: Job,
+    kind: str,
+    *,
+    format: str | None = None,
+    download: bool = False,
+    segment: int | None = None,
+) -> str:
+    """A path that opens one file: kind is audio, srt, vtt, json or segment."""
+    ticket: dict[str, Any] = {"j": job.pk.hex, "k": kind}
+    if format is not None and kind == "audio" and format != job.output_format:
+        ticket["f"] = format
+    if download:
+        ticket["d"] = 1
+    if segment is not None:
+        ticket["s"] = segment
+    return _path(ticket, names.file_name(job, _extension(job, kind, format)))
+
+
+def bulk_link(user: User, job_ids: Iterable[UUID | str]) -> str:
+    """A path that opens a zip of several of a person's results, with captions."""
+    ids = [str(job_id).replace("-", "") for job_id in job_ids][: bundles.MOST]
+    name = f"speechsite-{timezone.now():%Y%m%d-%H%M}.zip"
+    return _path({"k": "zip", "u": user.pk, "z": ids}, name)
+
+
+def remove(names: Iterable[str]) -> None:
+    """Delete stored files and everything made from them, once the deletion is committed."""
+    for name in names:
+        queue.enqueue("jobs.tasks.remove_file", name)
+
+
+@require_safe
+def serve(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
+    """What a link opens: 404 for a forged one, 410 when it ran out or its file is deleted."""
+    try:
+        ticket = signing.loads(
+            signed, salt=SALT, max_age=timedelta(seconds=settings.FILE_LINK_SECONDS)
+        )
+    except signing.SignatureExpired:
+        return HttpResponse(_("This link has run out."), status=410, content_type="text/plain")
+    except signing.BadSignature as error:
+        raise Http404 from error
+    if ticket["k"] == "zip":
+        return bundles.respond(ticket["u"], ticket["z"], name)
+    job = Job.objects.filter(pk=UUID(hex=ticket["j"])).select_related("voice", "user").first()
+    if job is None or job.deleted_at is not None:
+        return HttpResponse(_("This file was deleted."), status=410, content_type="text/plain")
+    response = _answer(request, job, ticket)
+    disposition = content_disposition_header(bool(ticket.get("d")), name)
+    if disposition:
+        response["Content-Disposition"] = disposition
+    return response
+
+
+def _answer(request: HttpRequest, job: Job, ticket: dict[str, Any]) -> HttpResponseBase:
+    kind = ticket["k"]
+    if kind in CAPTIONS:
+        return HttpResponse(
+            renditions.captions_of(job, kind), content_type=f"{CAPTIONS[kind]}; charset=utf-8"
+        )
+    if kind == "segment":
+        segment = Segment.objects.filter(job=job, index=ticket["s"]).exclude(audio="").first()
+        if segment is None:
+            raise Http404
+        return _send(request, renditions.of_segment(segment), formats.PLAYER_FORMAT)
+    if not job.audio:
+        raise Http404
+    wanted = ticket.get("f", job.output_format)
+    return _send(request, renditions.of_job(job, wanted), wanted)
+
+
+def _send(request: HttpRequest, stored: str, form: str) -> HttpResponseBase:
+    try:
+        file = default_storage.open(stored)
+        size = file.size
+    except FileNotFoundError as error:
+        raise Http404 from error
+    etag = f'"{PurePosixPath(stored).stem}"'
+    media_type = formats.parse(form).media_type
+    return ranges.respond(request, file, size=size, media_type=media_type, etag=etag)
+
+
+def _extension(job: Job, kind: str, form: str | None) -> str:
+    if kind in CAPTIONS:
+        return kind
+    if kind == "segment":
+        return formats.parse(formats.PLAYER_FORMAT).extension
+    return formats.parse(form or job.output_format).extension
+
+
+def _path(ticket: dict[str, Any], name: str) -> str:
+    signed = signing.dumps(ticket, salt=SALT, compress=True)
+    return reverse("files", args=(signed, name))

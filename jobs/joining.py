@@ -1,0 +1,92 @@
+"""Puts the pieces of a job together into the file that people download."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.core.files import File
+from django.core.files.storage import default_storage
+
+from jobs.models import Job, media_name
+from jobs.states import SegmentState
+from speechsite.audio import formats
+from speechsite.audio.decode import Samples
+from speechsite.audio.join import Part
+from speechsite.audio.join import join as join_parts
+from speechsite.audio.peaks import Peaks
+
+PEAKS = 600
+
+
+class Interrupted(Exception):
+    """The site stops or the job was taken from us; somebody will join it later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The stored result; sizes in bytes, lengths in milliseconds."""
+
+    audio: str
+    size: int
+    duration_ms: int
+    peaks: list[int]
+
+
+def parts_of(job: Job) -> list[tuple[str, str]]:
+    """(file, format) of the finished pieces, in order."""
+    done = job.segments.filter(state=SegmentState.DONE).order_by("index")
+    return list(done.values_list("audio", "audio_format"))
+
+
+def hand_back(job: Job) -> None:
+    """Let another worker join this job."""
+    Job.objects.filter(pk=job.pk).update(join_lease_until=None)
+
+
+def join(job: Job, parts: Sequence[tuple[str, str]], stopped: Callable[[], bool]) -> Joined:
+    """Join and store. Blocks: call it in a thread. Raises Interrupted when told to stop."""
+    wanted = formats.parse(job.output_format)
+    with tempfile.TemporaryDirectory(prefix="speechsite-") as folder, ExitStack() as stack:
+        path = Path(folder, f"result.{wanted.extension}")
+        collector = _Watched(wanted.rate, stopped)
+        joined = join_parts(
+            [Part(local_path(name, stack), form) for name, form in parts],
+            job.output_format,
+            path,
+            peaks=collector,
+        )
+        if stopped():
+            raise Interrupted
+        with path.open("rb") as file:
+            stored = default_storage.save(media_name(job.pk, path.suffix), File(file))
+    return Joined(stored, joined.size, joined.duration_ms, collector.levels(PEAKS))
+
+
+def local_path(name: str, stack: ExitStack) -> Path:
+    """The file on this machine's disk; fetched for a while where the storage is elsewhere."""
+    try:
+        return Path(default_storage.path(name))
+    except NotImplementedError:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="speechsite-part-"))
+        target = Path(folder, Path(name).name)
+        with default_storage.open(name) as source, target.open("wb") as copy:
+            for block in source.chunks():
+                copy.write(block)
+        return target
+
+
+class _Watched(Peaks):
+    """A collector of peaks that also notices when the work is to stop."""
+
+    def __init__(self, rate: int, stopped: Callable[[], bool]) -> None:
+        super().__init__(rate)
+        self.stopped = stopped
+
+    def add(self, samples: Samples) -> None:
+        if self.stopped():
+            raise Interrupted
+        super().add(samples)

@@ -1,0 +1,436 @@
+"""The story of a job: the only code that moves jobs and segments between states.
+
+Every final state is written in one transaction with the end of its hold, so a job
+never ends twice and credits are never held by something that is over. Nothing here
+waits for a network: `worker` does that, and brings an `Outcome`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F, Sum
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from jobs import events, files, orders
+from jobs.models import Job, Segment
+from jobs.outcomes import (
+    Accepted,
+    Delivered,
+    Lost,
+    Outcome,
+    Postponed,
+    Refused,
+    StillRunning,
+)
+from jobs.states import LIVE_JOB, LIVE_SEGMENT, JobState, SegmentState
+from speechsite.accounts.models import ApiKey, User
+from speechsite.core import queue
+from speechsite.core.ids import new_id
+from speechsite.credits import ledger, prices
+from speechsite.upstreams.models import Channel
+from voices.models import SpeechModel, Voice
+
+MAX_ATTEMPTS = 6
+JOIN_ATTEMPTS = 3
+WORK = "jobs.tasks.work"
+TITLE_LENGTH = 60
+
+
+def place(
+    user: User,
+    *,
+    model: SpeechModel,
+    voice: Voice | None,
+    text: str,
+    voice_settings: Mapping[str, Any] | None = None,
+    title: str = "",
+    output_format: str = "mp3_44100_128",
+    idempotency_key: str | None = None,
+    source: str = Job.Source.PORTAL,
+    api_key: ApiKey | None = None,
+    is_test: bool = False,
+) -> Job:
+    """Take an order for speech: hold its price, cut it up, wake the worker.
+
+    Raises OrderError or InsufficientCredits, and then nothing was written. The same
+    person's same key returns the first job.
+    """
+    if idempotency_key and (first := _placed_before(user, idempotency_key)):
+        return first
+    prepared = orders.prepare(
+        user,
+        model=model,
+        voice=voice,
+        text=text,
+        voice_settings=voice_settings or {},
+        output_format=output_format,
+        is_test=is_test,
+    )
+    job = Job(
+        id=new_id(),
+        user=user,
+        api_key=api_key,
+        source=source,
+        is_test=is_test,
+        title=(title.strip() or _title_of(prepared.text))[:120],
+        text=prepared.text,
+        characters=len(prepared.text),
+        language=voice.language if voice else "",
+        model=model,
+        voice=voice,
+        voice_settings=prepared.voice_settings,
+        output_format=output_format,
+        price=prepared.quote.price,
+        units=prepared.quote.units,
+        quoted=0 if is_test else prepared.quote.millicredits,
+        idempotency_key=idempotency_key or None,
+        segment_count=len(prepared.pieces),
+    )
+    return _write(job, prepared)
+
+
+def start(job_ids: Iterable[UUID]) -> None:
+    """Work on these jobs has begun; those already under way are left alone."""
+    for job in Job.objects.filter(pk__in=job_ids, state=JobState.QUEUED).only("pk", "user_id"):
+        with transaction.atomic():
+            moved = Job.objects.filter(pk=job.pk, state=JobState.QUEUED).update(
+                state=JobState.PROCESSING, started_at=timezone.now()
+            )
+            if moved:
+                events.tell(job, "started")
+
+
+def record(segment: Segment, outcome: Outcome) -> bool:
+    """Apply what came of a segment. False when it came late or twice and changed nothing."""
+    with transaction.atomic():
+        # The job's row first, always: whoever ends the last segment sees all the others.
+        job = Job.objects.select_for_update().defer("text", "peaks").get(pk=segment.job_id)
+        outcome = _worn_out(segment, outcome)
+        changed = _APPLY[type(outcome)](segment, outcome)
+        if changed and isinstance(outcome, Delivered | Refused):
+            _note_end_of_segment(job, segment, outcome)
+    return changed
+
+
+def finish(job: Job, *, audio: str, size: int, duration_ms: int, peaks: list[int]) -> bool:
+    """The pieces are joined: keep the result and, if the job is still open, charge for it.
+
+    False when somebody else finished it first; the caller then deletes its file.
+    """
+    result = {"audio": audio, "audio_bytes": size, "duration_ms": duration_ms, "peaks": peaks}
+    now = timezone.now()
+    with transaction.atomic():
+        keepers = Job.objects.filter(pk=job.pk, audio="", deleted_at__isnull=True)
+        kept = keepers.exclude(state=JobState.FAILED).update(
+            **result, is_joinable=False, join_lease_until=None
+        )
+        if not kept:
+            return False
+        moved = Job.objects.filter(pk=job.pk, state=JobState.PROCESSING).update(
+            state=JobState.SUCCEEDED, finished_at=now
+        )
+        if moved:
+            charged = _settle(job)
+            problems = job.segments.filter(state=SegmentState.FAILED).count()
+            events.tell(job, "succeeded", charged=charged, problems=problems)
+        else:
+            events.tell(job, "audio_ready")
+    return True
+
+
+def fail(job: Job, *, code: str, message: str) -> bool:
+    """End a job without a result: everything held goes back. False when it was over already."""
+    now = timezone.now()
+    with transaction.atomic():
+        moved = Job.objects.filter(pk=job.pk, state__in=LIVE_JOB).update(
+            state=JobState.FAILED,
+            finished_at=now,
+            failure_code=code[:40],
+            failure_message=message[:300],
+            is_joinable=False,
+        )
+        if not moved:
+            return False
+        _close_segments(job, code, message)
+        ledger.settle(job.user.wallet, job_id=job.pk, captured=0)
+        events.tell(job, "failed", code=code, message=message[:300])
+    return True
+
+
+def cancel(job: Job) -> Job:
+    """Stop a job: finished pieces are kept and charged, the rest of the hold goes back.
+
+    A job that is over stays as it is.
+    """
+    with transaction.atomic():
+        moved = Job.objects.filter(pk=job.pk, state__in=LIVE_JOB).update(
+            state=JobState.CANCELED, finished_at=timezone.now()
+        )
+        if moved:
+            _close_segments(job, "canceled", _("Canceled."))
+            done = job.segments.filter(state=SegmentState.DONE)
+            Job.objects.filter(pk=job.pk).update(is_joinable=done.exists())
+            events.tell(job, "canceled", charged=_settle(job))
+            queue.enqueue(WORK)
+    job.refresh_from_db()
+    return job
+
+
+def delete(job: Job) -> None:
+    """Take a job out of History and remove its files; a live one is canceled first."""
+    cancel(job)
+    Job.objects.filter(pk=job.pk, deleted_at__isnull=True).update(
+        deleted_at=timezone.now(), text="", audio="", peaks=[], is_joinable=False
+    )
+    names = [job.audio, *job.segments.exclude(audio="").values_list("audio", flat=True)]
+    job.segments.update(audio="", text="", words=[], lines=[])
+    files.remove(name for name in names if name)
+
+
+def give_up_joining(job: Job, reason: str) -> None:
+    """A join failed: count it, and end the job when it will not come right."""
+    Job.objects.filter(pk=job.pk).update(
+        join_attempts=F("join_attempts") + 1, join_lease_until=None
+    )
+    job.refresh_from_db()
+    if job.join_attempts >= JOIN_ATTEMPTS:
+        Job.objects.filter(pk=job.pk).update(is_joinable=False)
+        fail(
+            job,
+            code="joining_failed",
+            message=_("The audio could not be put together: %s") % reason,
+        )
+
+
+def expire_waiting() -> int:
+    """End segments that no provider could take until their deadline; how many there were."""
+    overdue = Segment.objects.filter(
+        state=SegmentState.WAITING, deadline_at__lte=timezone.now()
+    ).exclude(waiting_reason="")
+    expired = 0
+    for segment in overdue.iterator(chunk_size=200):
+        message = _("No provider could take the work in time: %s") % segment.waiting_reason
+        expired += record(segment, Refused("no_provider", message))
+    return expired
+
+
+def quote_for(model: SpeechModel, text: str) -> prices.Quote:
+    """What speaking a text would hold."""
+    return prices.quote(prices.price_of(model.slug), text=orders.normal(text))
+
+
+# --- private ---------------------------------------------------------------------------------
+
+
+def _placed_before(user: User, key: str) -> Job | None:
+    return Job.objects.filter(user=user, idempotency_key=key).first()
+
+
+def _title_of(text: str) -> str:
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
+
+
+def _write(job: Job, prepared: orders.Prepared) -> Job:
+    wallet = ledger.open_wallet(job.user)
+    deadline = timezone.now() + timedelta(seconds=settings.WAITING_DEADLINE_SECONDS)
+    try:
+        with transaction.atomic():
+            # The row goes in before the hold: a second copy of the same order stops at the
+            # unique key instead of asking the wallet for credits it may not have twice.
+            job.save(force_insert=True)
+            ledger.hold(wallet, job.quoted, key=f"hold:{job.pk}", job_id=job.pk)
+            Segment.objects.bulk_create(
+                [
+                    Segment(
+                        job=job,
+                        user_id=job.user_id,
+                        index=index,
+                        text=piece.text,
+                        start=piece.start,
+                        voice=piece.voice,
+                        lines=piece.lines,
+                        units=piece.units,
+                        model_slug=prepared.model_slug,
+                        deadline_at=deadline,
+                    )
+                    for index, piece in enumerate(prepared.pieces)
+                ]
+            )
+            events.tell(job, "queued", segments=job.segment_count)
+            queue.enqueue(WORK)
+    except IntegrityError:
+        first = _placed_before(job.user, job.idempotency_key) if job.idempotency_key else None
+        if first is None:
+            raise
+        return first
+    return job
+
+
+def _live(segment: Segment, *states: SegmentState) -> Any:
+    """The segment's row, if it is still where an outcome may find it and with the same owner."""
+    return Segment.objects.filter(pk=segment.pk, state__in=states, worker=segment.worker)
+
+
+def _accepted(segment: Segment, outcome: Accepted) -> bool:
+    now = timezone.now()
+    return bool(
+        _live(segment, SegmentState.SUBMITTING, SegmentState.UNKNOWN).update(
+            state=SegmentState.RUNNING,
+            upstream_id=outcome.upstream_id[:200],
+            submitted_at=now,
+            due_at=now + timedelta(seconds=outcome.due_in),
+            lease_until=None,
+            worker="",
+            waiting_reason="",
+        )
+    )
+
+
+def _still_running(segment: Segment, outcome: StillRunning) -> bool:
+    return bool(
+        _live(segment, SegmentState.RUNNING, SegmentState.UNKNOWN).update(
+            due_at=timezone.now() + timedelta(seconds=outcome.due_in),
+            polls=F("polls") + 1,
+            lease_until=None,
+            worker="",
+        )
+    )
+
+
+def _delivered(segment: Segment, outcome: Delivered) -> bool:
+    return bool(
+        Segment.objects.filter(
+            pk=segment.pk, state__in=LIVE_SEGMENT - {SegmentState.WAITING}
+        ).update(
+            state=SegmentState.DONE,
+            audio=outcome.audio,
+            audio_format=outcome.audio_format,
+            duration_ms=outcome.duration_ms,
+            words=[list(word) for word in outcome.words],
+            words_are_exact=outcome.words_are_exact,
+            upstream_cost=outcome.cost,
+            possible_cost=False,
+            finished_at=timezone.now(),
+            lease_until=None,
+            worker="",
+            waiting_reason="",
+        )
+    )
+
+
+def _postponed(segment: Segment, outcome: Postponed) -> bool:
+    excluded = list(segment.excluded_channels)
+    if outcome.leave_out and segment.channel_id is not None:
+        excluded.append(segment.channel_id)
+    return bool(
+        _live(segment, SegmentState.SUBMITTING, SegmentState.RUNNING, SegmentState.UNKNOWN).update(
+            state=SegmentState.WAITING,
+            attempts=segment.attempts if outcome.counts else max(segment.attempts - 1, 0),
+            excluded_channels=excluded,
+            upstream_id="",
+            due_at=timezone.now() + timedelta(seconds=outcome.due_in),
+            lease_until=None,
+            worker="",
+            waiting_reason=outcome.reason[:200],
+        )
+    )
+
+
+def _lost(segment: Segment, outcome: Lost) -> bool:
+    now = timezone.now()
+    return bool(
+        _live(segment, SegmentState.SUBMITTING, SegmentState.RUNNING).update(
+            state=SegmentState.UNKNOWN,
+            submitted_at=segment.submitted_at or now,
+            due_at=now + timedelta(seconds=2),
+            deadline_at=now + timedelta(seconds=settings.UNCLEAR_DEADLINE_SECONDS),
+            lease_until=None,
+            worker="",
+            possible_cost=True,
+            waiting_reason=outcome.reason[:200],
+        )
+    )
+
+
+def _refused(segment: Segment, outcome: Refused) -> bool:
+    changes: dict[str, Any] = {
+        "state": SegmentState.FAILED,
+        "failure_code": outcome.code[:40],
+        "failure_message": outcome.message[:300],
+        "finished_at": timezone.now(),
+        "lease_until": None,
+        "worker": "",
+        "waiting_reason": "",
+    }
+    if outcome.possible_cost:
+        changes["possible_cost"] = True
+    return bool(Segment.objects.filter(pk=segment.pk, state__in=LIVE_SEGMENT).update(**changes))
+
+
+_APPLY: dict[type[Outcome], Any] = {
+    Accepted: _accepted,
+    StillRunning: _still_running,
+    Delivered: _delivered,
+    Postponed: _postponed,
+    Lost: _lost,
+    Refused: _refused,
+}
+
+
+def _worn_out(segment: Segment, outcome: Outcome) -> Outcome:
+    """After too many attempts, postponing becomes refusing."""
+    if isinstance(outcome, Postponed) and outcome.counts and segment.attempts >= MAX_ATTEMPTS:
+        return Refused(outcome.code, outcome.reason, outcome.raw)
+    return outcome
+
+
+def _note_end_of_segment(job: Job, segment: Segment, outcome: Delivered | Refused) -> None:
+    start([job.pk])
+    if isinstance(outcome, Delivered):
+        events.tell(job, "segment_done", segment=segment, index=segment.index)
+    else:
+        message = outcome.message[:300]
+        data = {"index": segment.index, "code": outcome.code, "message": message}
+        events.tell(job, "segment_failed", segment=segment, **data)
+    if job.segments.filter(state__in=LIVE_SEGMENT).exists():
+        return
+    if job.segments.filter(state=SegmentState.DONE).exists():
+        Job.objects.filter(pk=job.pk).update(is_joinable=True)
+    elif isinstance(outcome, Refused):
+        fail(job, code=outcome.code, message=outcome.message)
+
+
+def _close_segments(job: Job, code: str, message: str) -> None:
+    """Nothing more will be accepted for these; what a provider may still bill is marked."""
+    live = job.segments.filter(state__in=LIVE_SEGMENT)
+    live.filter(
+        state__in=(SegmentState.SUBMITTING, SegmentState.RUNNING, SegmentState.UNKNOWN)
+    ).exclude(channel__origin=Channel.Origin.BUILTIN).update(possible_cost=True)
+    live.update(
+        state=SegmentState.FAILED,
+        failure_code=code[:40],
+        failure_message=message[:300],
+        finished_at=timezone.now(),
+        lease_until=None,
+        waiting_reason="",
+    )
+
+
+def _settle(job: Job) -> int:
+    """Charge for what was delivered, give the rest back; returns the charge."""
+    done = job.segments.filter(state=SegmentState.DONE)
+    delivered = done.aggregate(units=Sum("units"))["units"] or 0
+    charged = prices.settled(
+        job.price, quoted_units=job.units, delivered_units=delivered, quoted=job.quoted
+    )
+    ledger.settle(job.user.wallet, job_id=job.pk, captured=charged)
+    Job.objects.filter(pk=job.pk).update(charged=charged)
+    return charged

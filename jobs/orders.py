@@ -1,0 +1,185 @@
+"""Checks an order and cuts it into pieces. Reads the library and prices; writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from jobs.errors import OrderError
+from speechsite.accounts.models import User
+from speechsite.audio import formats, markup
+from speechsite.audio.split import split
+from speechsite.credits import prices
+from speechsite.providers.controls import CONTROLS
+from speechsite.upstreams import routing
+from voices.models import SpeechModel, Voice
+
+FIRST_PIECE = 140  # characters: short, so that the first sound comes soon
+TEST_MODEL = "builtin-speech"
+TEST_CLEANING = "builtin-cleaning"
+DEFAULT_LIMIT = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What becomes a segment."""
+
+    text: str
+    start: int
+    units: int
+    voice: Voice | None
+    lines: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An order that may be placed as it stands."""
+
+    text: str
+    quote: prices.Quote
+    pieces: list[Piece]
+    voice_settings: dict[str, Any]
+    model_slug: str  # what the segments are routed by; a test order runs on the built-in engine
+
+
+def normal(text: str) -> str:
+    """The text as it is counted, priced and spoken: LF line ends, no control characters."""
+    return markup.strip_controls(text)
+
+
+def prepare(
+    user: User,
+    *,
+    model: SpeechModel,
+    voice: Voice | None,
+    text: str,
+    voice_settings: Mapping[str, Any],
+    output_format: str,
+    is_test: bool = False,
+) -> Prepared:
+    """Check one order for speech. Raises OrderError naming the field to blame."""
+    text = normal(text)
+    check_text(user, text)
+    voice = check_voice(voice, model, user, is_test=is_test)
+    check_format(output_format)
+    controls = check_settings(model, voice_settings)
+    price = prices.price_of(model.slug)
+    slug = TEST_MODEL if is_test else model.slug
+    limit = routing.text_limit(slug) or DEFAULT_LIMIT
+    return Prepared(
+        text=text,
+        quote=prices.quote(price, text=text),
+        pieces=cut(text, voice, price, limit),
+        voice_settings=controls,
+        model_slug=slug,
+    )
+
+
+def check_text(user: User, text: str) -> None:
+    """Something to speak, and not too much of it."""
+    if not text.strip():
+        raise OrderError("text", _("Write or paste some text first."), code="empty_text")
+    limit = settings.MAX_TEXT
+    if user.plan is not None and user.plan.characters_per_job is not None:
+        limit = min(limit, user.plan.characters_per_job)
+    if len(text) > limit:
+        message = _("The text has %(count)s characters; at most %(limit)s fit in one job.")
+        raise OrderError(
+            "text",
+            message % {"count": f"{len(text):,}", "limit": f"{limit:,}"},
+            code="text_too_long",
+        )
+    if not markup.is_speakable(text):
+        raise OrderError(
+            "text",
+            _("There is nothing to speak: the text has no letters or digits."),
+            code="invalid_text",
+        )
+
+
+def check_voice(
+    voice: Voice | None, model: SpeechModel, user: User, *, is_test: bool = False
+) -> Voice:
+    """A voice that is still there and that the model can speak with."""
+    if voice is None:
+        raise OrderError("voice", _("Choose a voice."), code="voice_not_found")
+    if not voice.is_usable:
+        message = _("The voice %(voice)s is no longer available. Choose another.")
+        raise OrderError("voice", message % {"voice": voice.name}, code="voice_not_found")
+    if voice.owner_id is not None and voice.owner_id != user.pk:
+        raise OrderError("voice", _("Choose a voice."), code="voice_not_found")
+    if not model.is_enabled:
+        raise OrderError("model", _("This model is switched off."), code="model_not_found")
+    if voice.family != model.family and not is_test:
+        message = _("%(model)s cannot speak with the voice %(voice)s.")
+        raise OrderError(
+            "model", message % {"model": model.name, "voice": voice.name}, code="unsupported_model"
+        )
+    return voice
+
+
+def check_format(name: str) -> None:
+    """An output format that we can make."""
+    try:
+        formats.parse(name)
+    except formats.UnknownFormat as error:
+        raise OrderError(
+            "format", _("Choose one of the listed formats."), code="invalid_output_format"
+        ) from error
+
+
+def check_settings(model: SpeechModel, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that differ from nothing: in bounds, known to the model."""
+    checked: dict[str, Any] = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        if name not in CONTROLS or name not in model.controls:
+            message = _("%(model)s has no setting called %(name)s.")
+            raise OrderError(
+                "settings",
+                message % {"model": model.name, "name": name},
+                code="invalid_voice_settings",
+            )
+        checked[name] = _checked(name, value, model.controls[name])
+    return checked
+
+
+def cut(text: str, voice: Voice | None, price: prices.Price, limit: int) -> list[Piece]:
+    """Pieces that any channel of the model takes; put together they are the text."""
+    pieces: list[Piece] = []
+    start = 0
+    for piece in split(text, limit, first=min(FIRST_PIECE, limit)):
+        pieces.append(Piece(piece, start, prices.count_units(price, piece), voice))
+        start += len(piece)
+    return pieces
+
+
+def _checked(name: str, value: Any, bounds: Mapping[str, Any]) -> float | int | bool | str:
+    control = CONTROLS[name]
+    if control.kind == "switch":
+        if isinstance(value, bool):
+            return value
+    elif control.kind == "choice":
+        if value in control.choices:
+            return value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        low = bounds.get("minimum", control.minimum)
+        high = bounds.get("maximum", control.maximum)
+        if low <= value <= high and (control.kind == "number" or float(value).is_integer()):
+            return int(value) if control.kind == "integer" else float(value)
+    message = _("%(name)s must lie between %(low)s and %(high)s.")
+    raise OrderError(
+        "settings",
+        message
+        % {
+            "name": name,
+            "low": bounds.get("minimum", control.minimum),
+            "high": bounds.get("maximum", control.maximum),
+        },
+        code="invalid_voice_settings",
+    )

@@ -1,0 +1,89 @@
+"""Other forms of a result, made when first asked for and kept beside it.
+
+A rendition's name is derived from its source's, so two requests at once make the
+same file and a deleted source leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
+
+from django.core.files import File
+from django.core.files.storage import default_storage
+from speechsite.audio.captions import TimedWord
+
+from jobs import joining
+from jobs.models import Job, Segment
+from jobs.states import SegmentState
+from speechsite.audio import captions, decode, encode, formats
+
+
+def of_job(job: Job, wanted: str) -> str:
+    """The stored name of a job's audio in a format."""
+    if wanted == job.output_format:
+        return job.audio
+    return _made(job.audio, job.output_format, wanted)
+
+
+def of_segment(segment: Segment) -> str:
+    """The stored name of a piece as the player takes it."""
+    if segment.audio_format.startswith("mp3"):
+        return segment.audio
+    return _made(segment.audio, segment.audio_format, formats.PLAYER_FORMAT)
+
+
+def names_beside(stored: str) -> list[str]:
+    """The renditions that may have been made of a stored file."""
+    return [_name(stored, form) for form in formats.FORMATS]
+
+
+def captions_of(job: Job, kind: str) -> str:
+    """Captions of the whole job as SRT, VTT or JSON."""
+    words, duration_ms, exact = timeline(job)
+    if kind == "json":
+        return captions.to_json(job.text, words, "exact" if exact else "estimated")
+    cues = captions.cues(job.text, words, duration_ms, job.language)
+    return captions.to_srt(cues) if kind == "srt" else captions.to_vtt(cues)
+
+
+def timeline(job: Job) -> tuple[list[TimedWord], int, bool]:
+    """Words of the whole job timed in the joined audio, its length, and whether all are exact."""
+    words: list[TimedWord] = []
+    at, exact = 0, True
+    done = job.segments.filter(state=SegmentState.DONE).order_by("index")
+    for segment in done.only("start", "words", "duration_ms", "words_are_exact"):
+        exact = exact and segment.words_are_exact
+        words += [
+            TimedWord(segment.start + start, segment.start + end, at + begins, at + ends)
+            for start, end, begins, ends in segment.words
+        ]
+        at += segment.duration_ms
+    return words, job.duration_ms or at, exact
+
+
+def _made(source: str, source_format: str, wanted: str) -> str:
+    name = _name(source, wanted)
+    if default_storage.exists(name):
+        return name
+    form = formats.parse(wanted)
+    with tempfile.TemporaryDirectory(prefix="speechsite-") as folder, ExitStack() as stack:
+        path = Path(folder, f"rendition.{form.extension}")
+        blocks = decode.decode(joining.local_path(source, stack), source_format, rate=form.rate)
+        encode.encode_file(blocks, wanted, form.rate, path)
+        with path.open("rb") as file:
+            return _put(name, file)
+
+
+def _put(name: str, file: object) -> str:
+    """Store under exactly this name: a second maker's copy is the same and gives way."""
+    stored = default_storage.save(name, File(file))  # type: ignore[arg-type]
+    if stored != name:
+        default_storage.delete(stored)
+    return name
+
+
+def _name(source: str, wanted: str) -> str:
+    path = PurePosixPath(source)
+    return str(path.with_name(f"{path.stem}.{wanted}.{formats.parse(wanted).extension}"))

@@ -1,0 +1,259 @@
+"""The worker: many segments at once on one asyncio loop.
+
+It claims what is due, lets the adapters work side by side, and writes what came of
+it. Adapters run on the loop; the database and the codecs run in threads, the
+database in one only, so claims and records go out in small batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.db import close_old_connections
+from django.utils import timezone
+
+from jobs import attempts, briefs, claims, intake, joining, lifecycle
+from jobs.models import Job, Segment
+from jobs.outcomes import Accepted, Delivered, Outcome, Postponed, Refused, StillRunning
+from speechsite.providers.base import Adapter
+from speechsite.providers.errors import BadCredentials, ProviderError
+from speechsite.upstreams import channels, health, secrets
+from speechsite.upstreams.models import Channel
+
+logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+MAX_IN_FLIGHT = 256
+MAX_JOINS = 2
+BATCH = 64
+TICK = 0.1  # seconds between looks for new work while some is under way
+BEAT = 1.0  # seconds between renewals of our leases; also how fast a cancel is seen
+SWEEP = 5.0  # seconds between looks for dead workers and expired leases
+SLICE = 300.0  # seconds after which a run stops claiming and hands over to a fresh one
+DRAIN = 10.0  # seconds that calls in flight get when the site stops
+
+
+class Worker:
+    """One run: from the first claim until nothing is under way."""
+
+    def __init__(self, stop: Callable[[], bool], seconds: float = SLICE) -> None:
+        self.name = claims.worker_name()
+        self.stop = stop
+        self.seconds = seconds
+        self.adapters: dict[int, tuple[str, Adapter]] = {}
+        self.calls: dict[int, asyncio.Task[None]] = {}
+        self.joins: dict[UUID, asyncio.Task[None]] = {}
+        self.results: list[tuple[Segment, Outcome]] = []
+        self.changed = asyncio.Event()
+        self.clerk = ThreadPoolExecutor(1, thread_name_prefix="clerk")
+
+    async def run(self) -> None:
+        """Work until nothing is under way, the slice is over, or the site stops."""
+        begun = time.monotonic()
+        beat = sweep = 0.0
+        try:
+            while True:
+                now = time.monotonic()
+                if now - sweep >= SWEEP:
+                    sweep = now
+                    await self._db(self._sweep)
+                if now - beat >= BEAT:
+                    beat = now
+                    await self._renew()
+                await self._record()
+                is_over = self.stop() or now - begun > self.seconds
+                claimed = 0 if is_over else await self._claim()
+                if self.stop():
+                    await self._drain()
+                    return
+                if self._is_idle() and (is_over or not await self._db(claims.anything_under_way)):
+                    return
+                if not claimed:
+                    await self._pause()
+        finally:
+            await self._close()
+
+    def _is_idle(self) -> bool:
+        return not self.calls and not self.joins and not self.results
+
+    # --- claiming ----------------------------------------------------------------------------
+
+    async def _claim(self) -> int:
+        room = min(MAX_IN_FLIGHT - len(self.calls), BATCH)
+        found = await self._db(self._claim_rows, room, MAX_JOINS - len(self.joins))
+        submissions, due, joins = found
+        for claim, order in submissions:
+            self._start(claim.segment, self._submit(claim.segment, order))
+        for segment, order in due:
+            self._start(segment, self._follow(segment, order))
+        for job in joins:
+            self.joins[job.pk] = asyncio.create_task(self._join(job))
+        return len(submissions) + len(due) + len(joins)
+
+    def _claim_rows(self, room: int, joins: int) -> tuple[list[Any], list[Any], list[Job]]:
+        waiting = [
+            (claim, briefs.brief(claim.segment, claim.offer))
+            for claim in claims.claim_waiting(self.name, limit=room)
+        ]
+        due = []
+        for segment in claims.claim_due(self.name, limit=max(room - len(waiting), 0)):
+            offer = briefs.offer_of(segment)
+            if offer is None:
+                lifecycle.record(segment, Refused("channel_gone", "The provider was removed."))
+                continue
+            due.append((segment, briefs.brief(segment, offer)))
+        return waiting, due, claims.claim_joins(self.name, limit=joins)
+
+    def _start(self, segment: Segment, work: Coroutine[Any, Any, Outcome]) -> None:
+        self.calls[segment.pk] = asyncio.create_task(self._finish_call(segment, work))
+
+    async def _finish_call(self, segment: Segment, work: Coroutine[Any, Any, Outcome]) -> None:
+        try:
+            outcome = await work
+        finally:
+            self.calls.pop(segment.pk, None)
+        self.results.append((segment, outcome))
+        self.changed.set()
+
+    # --- calling -----------------------------------------------------------------------------
+
+    async def _submit(self, segment: Segment, order: Any) -> Outcome:
+        try:
+            adapter = self._adapter(segment.channel)
+        except ProviderError as error:
+            return Postponed(error.message, code=error.code, leave_out=True, due_in=0.2)
+        return await attempts.submit(adapter, order, segment)
+
+    async def _follow(self, segment: Segment, order: Any) -> Outcome:
+        try:
+            adapter = self._adapter(segment.channel)
+        except ProviderError as error:
+            return StillRunning(attempts.LONGEST_WAIT, {"error": str(error)})
+        if segment.state == "unknown":
+            return await attempts.resolve(adapter, order, segment, timezone.now())
+        return await attempts.look(adapter, order, segment, timezone.now())
+
+    def _adapter(self, channel: Channel) -> Adapter:
+        """One adapter per channel and run; a changed row gets a fresh one."""
+        settings = f"{channel.base_url}|{channel.credentials}|{channel.options}"
+        known = self.adapters.get(channel.pk)
+        if known is not None and known[0] == settings:
+            return known[1]
+        try:
+            adapter = channels.open_adapter(channel)
+        except secrets.SealBroken as error:
+            raise BadCredentials(str(error)) from error
+        self.adapters[channel.pk] = (settings, adapter)
+        return adapter
+
+    # --- recording ---------------------------------------------------------------------------
+
+    async def _record(self) -> None:
+        if self.results:
+            batch, self.results = self.results, []
+            await self._db(self._record_rows, batch)
+
+    def _record_rows(self, batch: list[tuple[Segment, Outcome]]) -> None:
+        for segment, outcome in batch:
+            changed = lifecycle.record(segment, outcome)
+            _note_health(segment.channel, outcome)
+            if not changed and isinstance(outcome, Delivered):
+                intake.discard(outcome.audio)
+
+    async def _renew(self) -> None:
+        if not self.calls and not self.joins:
+            return
+        lost = await self._db(claims.renew, self.name, list(self.calls), list(self.joins))
+        for pk in lost:
+            task = self.calls.get(pk)
+            if task is not None:
+                task.cancel()
+
+    def _sweep(self) -> None:
+        claims.release_dead()
+        for segment in claims.expired():
+            if segment.pk not in self.calls:
+                features = channels.features_of(segment.channel)
+                lifecycle.record(segment, attempts.after_death(features))
+
+    # --- joining -----------------------------------------------------------------------------
+
+    async def _join(self, job: Job) -> None:
+        try:
+            parts = await self._db(joining.parts_of, job)
+            joined = await asyncio.to_thread(joining.join, job, parts, self._stopped(job.pk))
+            kept = await self._db(_finish, job, joined)
+            if not kept:
+                await asyncio.to_thread(intake.discard, joined.audio)
+        except joining.Interrupted:
+            await self._db(joining.hand_back, job)
+        except Exception as error:
+            logger.exception("job %s: joining failed", job.pk)
+            await self._db(lifecycle.give_up_joining, job, type(error).__name__)
+        finally:
+            self.joins.pop(job.pk, None)
+            self.changed.set()
+
+    def _stopped(self, job_id: UUID) -> Callable[[], bool]:
+        return lambda: self.stop() or job_id not in self.joins
+
+    # --- waiting and ending ------------------------------------------------------------------
+
+    async def _pause(self) -> None:
+        self.changed.clear()
+        if self.results:
+            return
+        try:
+            await asyncio.wait_for(self.changed.wait(), TICK)
+        except TimeoutError:
+            return
+
+    async def _drain(self) -> None:
+        """The site stops: calls in flight get a moment to answer and to be recorded.
+
+        What is cut off then is taken up again by the rules for a dead worker.
+        """
+        deadline = time.monotonic() + DRAIN
+        while (self.calls or self.joins or self.results) and time.monotonic() < deadline:
+            await self._record()
+            await self._pause()
+        await self._record()
+
+    async def _close(self) -> None:
+        tasks = [*self.calls.values(), *self.joins.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for _, adapter in self.adapters.values():
+            await adapter.aclose()
+        await self._db(close_old_connections)
+        self.clerk.shutdown(wait=False)
+
+    async def _db(self, function: Callable[..., Result], *args: Any) -> Result:
+        return await sync_to_async(function, thread_sensitive=False, executor=self.clerk)(*args)
+
+
+def _finish(job: Job, joined: joining.Joined) -> bool:
+    return lifecycle.finish(
+        job,
+        audio=joined.audio,
+        size=joined.size,
+        duration_ms=joined.duration_ms,
+        peaks=joined.peaks,
+    )
+
+
+def _note_health(channel: Channel | None, outcome: Outcome) -> None:
+    if channel is None:
+        return
+    if isinstance(outcome, Delivered | Accepted):
+        health.note_success(channel)
+    elif isinstance(outcome, Postponed):
+        health.note_postponed(channel, outcome.code, outcome.reason, outcome.due_in)

@@ -1,0 +1,114 @@
+"""Which channel takes a piece of work: by priority, weight, health and room."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Mapping, MutableMapping
+from dataclasses import dataclass, field
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from speechsite.upstreams import health
+from speechsite.upstreams.models import Channel, Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a model cannot be taken now; being busy passes by itself."""
+
+    text: str
+    is_busy: bool = False
+
+
+class NoChannel(Exception):
+    """Nobody can take it now; `reason` is for people."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.text)
+        self.reason = reason.text
+        self.is_busy = reason.is_busy
+
+
+@dataclass(slots=True)
+class Board:
+    """A snapshot of all offers with the room left on each channel, for one round of claims.
+
+    `take` uses the room up, so one round never claims past a channel's limits.
+    """
+
+    offers: Mapping[str, list[Offer]]
+    room: MutableMapping[int, int]
+    choice: random.Random = field(default_factory=random.Random)
+
+    def why_not(self, model: str, *, excluded: Collection[int] = ()) -> Reason | None:
+        """Why nobody can take a model now; None when somebody can."""
+        offers = self.offers.get(model, [])
+        if not offers:
+            return Reason(_("No provider offers this model."))
+        fresh = [offer for offer in offers if offer.channel_id not in excluded]
+        if not fresh:
+            return Reason(_("Every provider of this model has failed."))
+        healthy = [offer for offer in fresh if _is_healthy(offer.channel)]
+        if not healthy:
+            return Reason(_("The providers of this model are resting after failures."))
+        if not any(self.room.get(offer.channel_id, 0) > 0 for offer in healthy):
+            return Reason(_("The providers of this model are busy."), is_busy=True)
+        return None
+
+    def take(self, model: str, *, excluded: Collection[int] = ()) -> Offer:
+        """The offer to use now. Raises NoChannel with the reason for waiting."""
+        reason = self.why_not(model, excluded=excluded)
+        if reason is not None:
+            raise NoChannel(reason)
+        free = [
+            offer
+            for offer in self.offers[model]
+            if offer.channel_id not in excluded
+            and _is_healthy(offer.channel)
+            and self.room.get(offer.channel_id, 0) > 0
+        ]
+        best = min(offer.channel.priority for offer in free)
+        first = [offer for offer in free if offer.channel.priority == best]
+        taken = self.choice.choices(first, [max(offer.channel.weight, 1) for offer in first])[0]
+        self.room[taken.channel_id] -= 1
+        return taken
+
+
+def board(busy: Mapping[int, int], recent: Mapping[int, int]) -> Board:
+    """Read the offers; `busy` counts calls in flight, `recent` calls inside the rate window."""
+    health.half_open_rested()
+    offers: dict[str, list[Offer]] = {}
+    room: dict[int, int] = {}
+    rows = Offer.objects.filter(is_enabled=True, channel__is_enabled=True).select_related("channel")
+    for offer in rows:
+        offers.setdefault(offer.model, []).append(offer)
+        channel = offer.channel
+        if channel.pk in room:
+            continue
+        room[channel.pk] = _room(channel, busy.get(channel.pk, 0), recent.get(channel.pk, 0))
+    return Board(offers, room)
+
+
+def text_limit(model: str) -> int | None:
+    """The characters that every enabled channel of a model takes in one call, else None.
+
+    The smallest limit, so that a piece can move to any of them.
+    """
+    limits = Offer.objects.filter(model=model, is_enabled=True, channel__is_enabled=True)
+    return min(limits.values_list("max_characters", flat=True), default=None)
+
+
+def _room(channel: Channel, busy: int, recent: int) -> int:
+    room = channel.concurrency - busy
+    if channel.rate_count is not None:
+        room = min(room, channel.rate_count - recent)
+    if channel.breaker == Channel.Breaker.HALF_OPEN:
+        room = min(room, 1 - busy)
+    return max(room, 0)
+
+
+def _is_healthy(channel: Channel) -> bool:
+    if channel.breaker == Channel.Breaker.OPEN:
+        return False
+    return channel.resting_until is None or channel.resting_until <= timezone.now()

@@ -1,0 +1,190 @@
+"""The library: loading the catalogue, finding voices and the models that speak them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from speechsite.accounts.models import User
+from speechsite.providers.types import VoiceInfo
+from speechsite.upstreams import catalogue
+from speechsite.upstreams.models import Offer
+from voices.languages import language_name
+from voices.models import SpeechModel, Voice, VoiceQuerySet
+
+PAGE_SIZE = 48
+DEFAULT_VOICE = {"en": "en-us", "zh-hans": "cmn", "zh-hant": "cmn"}
+
+
+class NoVoice(Exception):
+    """The library holds no voice that could be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a sync changed."""
+
+    added: tuple[str, ...] = ()
+    retired: tuple[str, ...] = ()
+    returned: tuple[str, ...] = ()
+
+
+def load() -> None:
+    """Channels, offers, models and the built-in voices. Safe to repeat on every start."""
+    catalogue.load()
+    for position, entry in enumerate(catalogue.MODELS):
+        SpeechModel.objects.update_or_create(
+            slug=entry.slug,
+            defaults={
+                "family": entry.family,
+                "kind": entry.kind,
+                "name": entry.name,
+                "description": entry.description,
+                "aliases": list(entry.aliases),
+                "languages": list(entry.languages),
+                "controls": entry.controls,
+                "position": position,
+            },
+        )
+    from speechsite.providers.builtin.voices import VOICES
+
+    store("builtin", VOICES)
+
+
+def store(family: str, infos: Sequence[VoiceInfo], *, retire: bool = True) -> Difference:
+    """Bring a family's public voices in line with what its provider lists.
+
+    Voices that are gone are retired, never deleted; a partial list (`retire`
+    False) only adds.
+    """
+    have = {voice.external_id: voice for voice in Voice.objects.filter(family=family)}
+    added = [info for info in infos if info.id not in have]
+    Voice.objects.bulk_create(
+        [
+            _voice(family, info, position)
+            for position, info in enumerate(infos)
+            if info.id not in have
+        ],
+        ignore_conflicts=True,
+    )
+    listed = {info.id for info in infos}
+    returned = [v for v in have.values() if v.external_id in listed and v.retired_at is not None]
+    gone = [
+        v
+        for v in have.values()
+        if retire and v.external_id not in listed and v.retired_at is None and v.owner_id is None
+    ]
+    Voice.objects.filter(pk__in=[v.pk for v in returned]).update(retired_at=None)
+    Voice.objects.filter(pk__in=[v.pk for v in gone]).update(retired_at=timezone.now())
+    return Difference(
+        tuple(info.name for info in added),
+        tuple(voice.name for voice in gone),
+        tuple(voice.name for voice in returned),
+    )
+
+
+def search(
+    user: User,
+    *,
+    query: str = "",
+    language: str = "",
+    gender: str = "",
+    family: str = "",
+    page: int = 1,
+) -> Page[Voice]:
+    """One page of usable voices that this person may choose."""
+    voices = choosable(user)
+    for word in query.split()[:8]:
+        voices = voices.filter(
+            Q(name__icontains=word)
+            | Q(external_id__iexact=word)
+            | Q(description__icontains=word)
+            | Q(accent__icontains=word)
+        )
+    if language:
+        voices = voices.filter(Q(language=language) | Q(language__startswith=f"{language}-"))
+    if gender:
+        voices = voices.filter(gender=gender)
+    if family:
+        voices = voices.filter(family=family)
+    return Paginator(voices, PAGE_SIZE).get_page(page)
+
+
+def choosable(user: User) -> VoiceQuerySet:
+    """Voices of families that some enabled channel can speak."""
+    return Voice.objects.usable().visible_to(user).filter(family__in=spoken_families())
+
+
+def spoken_families() -> list[str]:
+    """Families with at least one enabled speech model that is on offer."""
+    offered = Offer.objects.filter(is_enabled=True, channel__is_enabled=True).values("model")
+    return list(
+        SpeechModel.objects.filter(is_enabled=True, slug__in=offered)
+        .exclude(kind=SpeechModel.Kind.ISOLATION)
+        .order_by()
+        .values_list("family", flat=True)
+        .distinct()
+    )
+
+
+def languages(user: User) -> list[tuple[str, str, int]]:
+    """(code, name, voices) of every language in the library, by name."""
+    rows = choosable(user).order_by().values_list("language").annotate(Count("pk"))
+    counts: dict[str, int] = {}
+    for code, count in rows:
+        short = code.partition("-")[0]
+        counts[short] = counts.get(short, 0) + count
+    named = [(code, language_name(code), count) for code, count in counts.items() if code]
+    return sorted(named, key=lambda row: row[1])
+
+
+def default_voice(user: User) -> Voice:
+    """The voice a person last spoke with, else one in the language of the interface."""
+    from django.utils.translation import get_language
+
+    voices = choosable(user)
+    wanted = DEFAULT_VOICE.get(get_language() or "en", "en-us")
+    voice = voices.filter(family="builtin", external_id=wanted).first() or voices.first()
+    if voice is None:
+        raise NoVoice("the library is empty: run manage.py synccatalogue")
+    return voice
+
+
+def models_for(voice: Voice, *, kind: str = SpeechModel.Kind.SPEECH) -> list[SpeechModel]:
+    """The enabled models that can speak with a voice and are on offer somewhere."""
+    offered = Offer.objects.filter(is_enabled=True, channel__is_enabled=True).values("model")
+    return list(
+        SpeechModel.objects.filter(
+            family=voice.family, kind=kind, is_enabled=True, slug__in=offered
+        )
+    )
+
+
+def model_named(name: str) -> SpeechModel | None:
+    """The model that somebody calls by its slug or any alias."""
+    slug = catalogue.canonical(name)
+    if slug is None:
+        return None
+    return SpeechModel.objects.filter(slug=slug, is_enabled=True).first()
+
+
+def _voice(family: str, info: VoiceInfo, position: int) -> Voice:
+    return Voice(
+        family=family,
+        external_id=info.id,
+        name=info.name[:120],
+        language=info.languages[0] if info.languages else "",
+        languages=list(info.languages),
+        gender=info.gender,
+        accent=info.accent[:60],
+        age=info.age[:30],
+        use_case=info.use_case[:60],
+        category=info.category[:20],
+        description=info.description[:400],
+        labels=dict(info.labels),
+        position=position,
+    )
