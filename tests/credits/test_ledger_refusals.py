@@ -181,12 +181,32 @@ def test_a_second_ending_returns_the_first(wallet: Wallet) -> None:
     assert state(wallet)[:2] == (99_996, 0)
 
 
-def test_a_charge_above_the_hold_is_refused_and_the_hold_stays(wallet: Wallet) -> None:
+def test_a_job_is_never_charged_from_what_another_holds(wallet: Wallet) -> None:
     job = uuid4()
     ledger.hold(wallet, 10, key="hold", job_id=job)
+    ledger.hold(wallet, 50, key="another", job_id=uuid4())
     with pytest.raises(ledger.BadAmount):
         ledger.settle(wallet, job_id=job, captured=11)
-    assert state(wallet)[:2] == (99_990, 10)
+    assert state(wallet)[:2] == (99_940, 60)
+
+
+def test_every_way_to_end_needs_the_same_key(wallet: Wallet) -> None:
+    for captured, name in ((10, "charged"), (0, "released"), (4, "both")):
+        job = uuid4()
+        ledger.hold(wallet, 10, key=name, job_id=job)
+        ledger.settle(wallet, job_id=job, captured=captured)
+        assert LedgerEntry.objects.filter(key=f"end:{job}", job_id=job).exists()
+
+
+def test_a_pocket_that_was_emptied_by_hand_does_not_go_below_zero(
+    ledger_may_be_wrong: None, wallet: Wallet
+) -> None:
+    job = uuid4()
+    ledger.hold(wallet, 10, key="hold", job_id=job)
+    Wallet.objects.filter(pk=wallet.pk).update(held=9)
+    with pytest.raises(ledger.BadAmount):
+        ledger.settle(wallet, job_id=job, captured=10)
+    assert state(wallet)[:2] == (99_990, 9)
 
 
 def test_a_hold_ends_only_in_the_wallet_it_came_from(wallet: Wallet, ben: User) -> None:
