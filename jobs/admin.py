@@ -14,6 +14,7 @@ from django_q import admin as queue_admin
 from django_q import models as queue
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
+from unfold.forms import BaseDialogForm
 
 from jobs import lifecycle
 from jobs.models import Job, JobEvent, Segment
@@ -108,9 +109,20 @@ class JobAdmin(ReadOnlyPage):
         messages.success(request, text % {"count": len(live)})
 
     @action(
-        description=_("Cancel this job"), url_path="cancel", permissions=["cancel"], icon="cancel"
+        description=_("Cancel this job"),
+        url_path="cancel",
+        permissions=["cancel"],
+        icon="cancel",
+        dialog={
+            "title": _("Cancel this job?"),
+            "description": _("Finished pieces are kept and charged; the rest goes back."),
+            "form_class": None,
+            "form_submit_text": _("Cancel the job"),
+        },
     )
-    def cancel_job(self, request: HttpRequest, object_id: str) -> HttpResponseRedirect:
+    def cancel_job(
+        self, request: HttpRequest, form: BaseDialogForm, object_id: str
+    ) -> HttpResponseRedirect:
         job = get_object_or_404(Job, pk=object_id)
         if job.is_finished:
             messages.warning(request, _("This job is over already."))

@@ -267,6 +267,7 @@ UNFOLD = {
     "SITE_URL": "/studio/",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "speechsite.pages.dashboard.figures",
 }
 
 REST_FRAMEWORK = {
