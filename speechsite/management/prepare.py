@@ -16,18 +16,10 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.db import connection, transaction
-from django.utils.module_loading import import_string
 
 from speechsite.core import env
 
 PREPARE_LOCK = 0x5EEC
-# In this order: a voice needs its model, a price needs both.
-CATALOGUE_STEPS = (
-    "speechsite.upstreams.catalogue.load",
-    "voices.library.load",
-    "speechsite.credits.prices.load_default_prices",
-    "jobs.tasks.ensure_schedules",
-)
 DEFAULT_ADMINISTRATOR = "admin@localhost"
 
 
@@ -61,11 +53,13 @@ def collect_static() -> bool:
 
 def load_catalogue() -> None:
     """Models, voices, prices and the queue's safety net."""
-    for step in CATALOGUE_STEPS:
-        try:
-            import_string(step)()
-        except ImportError as error:  # TODO goes when every part is in place
-            print("missing:", error)
+    from jobs import tasks
+    from speechsite.credits import prices
+    from voices import library
+
+    library.load()
+    prices.load_default_prices()
+    tasks.ensure_schedules()
 
 
 def make_administrator() -> Administrator | None:

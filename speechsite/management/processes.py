@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import signal
 import socket
 from importlib import import_module
 from types import FrameType
-from typing import TYPE_CHECKING
-
-from django.conf import settings
 
 from speechsite.core import lifeline
-
-if TYPE_CHECKING:
-    from django_q.cluster import Cluster
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +45,12 @@ def serve(socket_number: int) -> int:
 
 def work() -> int:
     """Run the queue's cluster until SIGTERM."""
+    from speechsite.core.queue import SpeechCluster
+
     lifeline.end_children_with_this()
     _preload("jobs.tasks")
     stops: list[int] = []
-    cluster = _cluster()
+    cluster = SpeechCluster()
     stop_cluster = signal.getsignal(signal.SIGTERM)
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -70,27 +65,16 @@ def work() -> int:
     return 0 if stops else 1
 
 
-def _cluster() -> Cluster:
-    try:
-        from speechsite.core.queue import SpeechCluster
-    except ImportError:
-        from django_q.cluster import Cluster as SpeechCluster
-    return SpeechCluster()
-
-
 def _preload(*modules: str) -> None:
     """Import what the process will need, then keep it out of the collector's way.
 
     Frozen objects are not visited again, so forked children go on sharing their pages.
     """
     for module in modules:
-        try:
-            import_module(module)
-        except ImportError as error:
-            print("missing", error)
+        import_module(module)
     gc.collect()
     gc.freeze()
 
 
 def _ignore(*_: object) -> None:
-    log.debug("stopping", extra={"pid": os.getpid(), "debug": settings.DEBUG})
+    log.debug("stopping")

@@ -74,7 +74,9 @@ def _credits() -> Iterator[Metric]:
 
 def _channels() -> Iterator[Metric]:
     states = GaugeMetricFamily(
-        "speechsite_channel_breaker", "1 for the state that a channel is in.", ["channel", "state"]
+        "speechsite_channel_breaker",
+        "1 for the state that a channel is in.",
+        labels=["channel", "state"],
     )
     for channel in Channel.objects.filter(is_enabled=True):
         for state in Channel.Breaker.values:
