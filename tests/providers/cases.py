@@ -46,7 +46,9 @@ class Case:
 
 def elevenlabs() -> Case:
     def make(fake: Upstream) -> ElevenLabs:
-        return ElevenLabs(fake.base_url, {"api_key": fake.key}, transport=fake.transport())
+        transport = fake.transport()
+        key = {"api_key": fake.key}
+        return ElevenLabs(fake.base_url, key, transport=transport, downloads=transport)
 
     models = {
         Feature.SPEECH: "eleven_flash_v2_5",

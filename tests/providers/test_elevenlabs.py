@@ -71,7 +71,9 @@ def using(host: Any, story: Any) -> Any:
 
     async def run() -> Any:
         transport = httpx.MockTransport(handler)
-        async with ElevenLabs("https://eleven.test", {"api_key": key}, transport=transport) as api:
+        async with ElevenLabs(
+            "https://eleven.test", {"api_key": key}, transport=transport, downloads=transport
+        ) as api:
             return await story(api)
 
     return asyncio.run(run())
