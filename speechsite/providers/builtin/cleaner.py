@@ -135,7 +135,9 @@ def main(library: str, idle_seconds: str) -> None:
     for job in wire.jobs(float(idle_seconds)):
         try:
             clean(job["path"], rnnoise, wire)
-        except (NotARecording, OSError) as error:
+        except OSError:
+            wire.send(b"R", b"the recording cannot be opened")
+        except NotARecording as error:
             wire.send(b"R", str(error).encode())
         else:
             wire.send(b"E")
