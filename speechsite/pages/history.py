@@ -1,0 +1,172 @@
+"""History: everything a person made, found again by text, title, voice, state or date."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import Q
+from django.db.models.functions import Left
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.dateparse import parse_date
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from jobs import files, lifecycle, states
+from jobs.models import Job, JobQuerySet
+from speechsite.accounts.models import User
+
+PAGE_SIZE = 25
+PREVIEW = 160
+MOST_SELECTED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What somebody looks for; what cannot be read is left out."""
+
+    q: str
+    state: str
+    kind: str
+    since: date | None
+    until: date | None
+
+    @classmethod
+    def read(cls, told: Any) -> Filters:
+        state, kind = told.get("state", ""), told.get("kind", "")
+        return cls(
+            q=told.get("q", "").strip()[:200],
+            state=state if state in states.JobState.values else "",
+            kind=kind if kind in Job.Kind.values else "",
+            since=_day(told.get("since", "")),
+            until=_day(told.get("until", "")),
+        )
+
+    @property
+    def is_active(self) -> bool:
+        return any((self.q, self.state, self.kind, self.since, self.until))
+
+    @property
+    def query(self) -> str:
+        told = {
+            "q": self.q,
+            "state": self.state,
+            "kind": self.kind,
+            "since": self.since or "",
+            "until": self.until or "",
+        }
+        return urlencode({name: value for name, value in told.items() if value})
+
+
+@login_required
+@never_cache
+@require_safe
+def history(request: HttpRequest) -> HttpResponse:
+    filters = Filters.read(request.GET)
+    found = find(request.user, filters, before=request.GET.get("before", ""))
+    page, more = found[:PAGE_SIZE], len(found) > PAGE_SIZE
+    context = {
+        "filters": filters,
+        "rows": [_row(job) for job in page],
+        "next_before": str(page[-1].pk) if more else "",
+        "is_first_page": not request.GET.get("before"),
+        "states": states.JobState.choices,
+        "kinds": Job.Kind.choices,
+    }
+    is_fragment = request.htmx and not request.htmx.history_restore_request
+    template = "history/_results.html" if is_fragment else "history/history.html"
+    return render(request, template, context)
+
+
+@login_required
+@require_POST
+def selected(request: HttpRequest) -> HttpResponse:
+    """Delete or download the ticked rows; deleting asks once more."""
+    wanted = [i for i in map(_uuid, request.POST.getlist("ids")[:MOST_SELECTED]) if i]
+    jobs = Job.objects.of(request.user).filter(pk__in=wanted)
+    jobs = list(jobs.select_related("voice").defer("text", "peaks"))
+    if not jobs:
+        messages.warning(request, _("Nothing was selected."))
+        return redirect("pages:history")
+    if request.POST.get("do") == "download":
+        return _download(request, jobs)
+    if not request.POST.get("confirmed"):
+        return render(request, "history/delete.html", {"jobs": jobs})
+    for job in jobs:
+        lifecycle.delete(job)
+    said = ngettext("%(count)d item was deleted.", "%(count)d items were deleted.", len(jobs))
+    messages.success(request, said % {"count": len(jobs)})
+    return redirect("pages:history")
+
+
+def find(user: User, filters: Filters, *, before: str = "") -> list[Job]:
+    """One page, and one row more if there are others. Newest first; no counting."""
+    jobs = Job.objects.of(user).select_related("voice", "model").defer("text", "peaks")
+    jobs = _narrow(jobs, filters)
+    cursor = Job.objects.of(user).filter(pk=_uuid(before)).values("created_at").first()
+    if cursor is not None:
+        at = cursor["created_at"]
+        jobs = jobs.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=before))
+    jobs = jobs.annotate(beginning=Left("text", PREVIEW)).order_by("-created_at", "-pk")
+    return list(jobs[: PAGE_SIZE + 1])
+
+
+def _narrow(jobs: JobQuerySet, filters: Filters) -> JobQuerySet:
+    if filters.q:
+        jobs = jobs.filter(
+            Q(title__icontains=filters.q)
+            | Q(voice__name__icontains=filters.q)
+            | Q(text__icontains=filters.q)
+        )
+    if filters.state:
+        jobs = jobs.filter(state=filters.state)
+    if filters.kind:
+        jobs = jobs.filter(kind=filters.kind)
+    if filters.since:
+        jobs = jobs.filter(created_at__gte=_midnight(filters.since))
+    if filters.until:
+        jobs = jobs.filter(created_at__lt=_midnight(filters.until + timedelta(days=1)))
+    return jobs
+
+
+def _row(job: Job) -> dict[str, Any]:
+    row: dict[str, Any] = {"job": job}
+    if job.state == states.JobState.SUCCEEDED and job.audio:
+        row["listen"] = files.link(job, "audio", format="mp3_44100_128")
+        row["download"] = files.link(job, "audio", download=True)
+    return row
+
+
+def _download(request: HttpRequest, jobs: list[Job]) -> HttpResponse:
+    ready = [job.pk for job in jobs if job.state == states.JobState.SUCCEEDED]
+    if not ready:
+        messages.warning(request, _("None of the selected items has audio yet."))
+        return redirect("pages:history")
+    return redirect(files.bulk_link(request.user, ready))
+
+
+def _day(text: str) -> date | None:
+    try:
+        return parse_date(text)
+    except ValueError:
+        return None
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,39 @@
+"""The voices library: find a voice by what it is for, and hear it."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_required
+from django.core.files.storage import default_storage
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_GET, require_safe
+
+from speechsite.pages.picker import has_preview, picker
+from voices.models import Voice
+
+PREVIEW_SECONDS = 24 * 3600
+
+
+@login_required
+@require_GET
+def voices(request: HttpRequest) -> HttpResponse:
+    found = picker(request.user, request.GET)
+    template = "library/_results.html" if request.htmx else "library/voices.html"
+    return render(request, template, {"picker": found})
+
+
+@login_required
+@require_safe
+def preview(request: HttpRequest, voice_id: int) -> HttpResponse:
+    """A short sample of a voice: free, and kept once made."""
+    from voices import samples
+
+    voice = get_object_or_404(Voice.objects.usable().visible_to(request.user), pk=voice_id)
+    if not has_preview(voice):
+        raise Http404
+    name = samples.preview_for(voice)
+    if not name:
+        raise Http404
+    response = FileResponse(default_storage.open(name), content_type="audio/mpeg")
+    response["Cache-Control"] = f"private, max-age={PREVIEW_SECONDS}"
+    return response

@@ -1,0 +1,149 @@
+"""The Studio: type, pick a voice, see the price, press Generate."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods
+
+from jobs import lifecycle, orders
+from jobs.errors import OrderError
+from jobs.models import Job
+from speechsite.credits import ledger, prices
+from speechsite.credits.ledger import InsufficientCredits
+from speechsite.pages.ordering import OrderForm
+from speechsite.pages.picker import picker
+from voices import library
+
+RECENT = 5
+# Buttons that only redraw the form, for people without JavaScript.
+REDRAW = ("find", "refresh", "read")
+FIELD_OF_ERROR = {"format": "output_format", "voice_settings": "settings"}
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def studio(request: HttpRequest) -> HttpResponse:
+    if request.method != "POST":
+        return _page(request, OrderForm(initial=_initial(request), user=request.user))
+    form = OrderForm(request.POST, request.FILES, user=request.user)
+    if request.POST.get("do") in REDRAW:
+        return _redraw(request, form)
+    if not form.is_valid():
+        return _page(request, form, status=422)
+    return _place(request, form)
+
+
+@login_required
+@require_GET
+def voices(request: HttpRequest) -> HttpResponse:
+    """The voice picker's list, as somebody types in its search box."""
+    form = OrderForm(initial=request.GET.dict(), user=request.user)
+    context = {"picker": picker(request.user, request.GET, form.chosen_voice)}
+    return render(request, "studio/_voices.html", context)
+
+
+@login_required
+@require_GET
+def options(request: HttpRequest) -> HttpResponse:
+    """Model, settings and price for the voice that was just chosen."""
+    form = OrderForm(initial=request.GET.dict(), user=request.user)
+    return render(request, "studio/_options.html", {"form": form, **_price(request, form)})
+
+
+def _place(request: HttpRequest, form: OrderForm) -> HttpResponse:
+    if form.chosen_model is None or form.chosen_voice is None:
+        form.add_error("voice", _("This voice is no longer available. Please choose another."))
+        return _page(request, form, status=422)
+    try:
+        job = lifecycle.place(
+            request.user,
+            model=form.chosen_model,
+            voice=form.chosen_voice,
+            text=form.cleaned_data["text"],
+            voice_settings=form.voice_settings(),
+            title=form.cleaned_data["title"],
+            output_format=form.cleaned_data["output_format"] or "mp3_44100_128",
+            idempotency_key=form.idempotency_key(),
+        )
+    except OrderError as error:
+        field = FIELD_OF_ERROR.get(error.field, error.field)
+        form.add_error(field if field in form.fields else None, error.message)
+        return _page(request, form, status=422)
+    except InsufficientCredits as error:
+        return _page(request, form, status=402, shortage=error)
+    return redirect("pages:job", job.pk)
+
+
+def _redraw(request: HttpRequest, form: OrderForm) -> HttpResponse:
+    """The same form again with everything typed, plus what the button asked for."""
+    data = request.POST.copy()
+    if form.is_valid() or "upload" not in form.errors:
+        data["text"] = form.cleaned_data.get("text", data.get("text", ""))
+        return _page(request, OrderForm(initial=data.dict(), user=request.user), finding=True)
+    return _page(request, form, status=422)
+
+
+def _page(request: HttpRequest, form: OrderForm, status: int = 200, **extra: Any) -> HttpResponse:
+    recent = Job.objects.of(request.user).select_related("voice").defer("text", "peaks")
+    context = {
+        "form": form,
+        "text": form["text"].value() or "",
+        "picker": picker(request.user, request.POST, form.chosen_voice),
+        "recent": recent[:RECENT],
+        "max_text": settings.MAX_TEXT,
+        **_price(request, form),
+        **extra,
+    }
+    return render(request, "studio/studio.html", context, status=status)
+
+
+def _price(request: HttpRequest, form: OrderForm) -> dict[str, Any]:
+    """What the browser needs to compute the same quote that we will."""
+    wallet = ledger.open_wallet(request.user)
+    if form.chosen_model is None:
+        return {"available": wallet.available}
+    try:
+        price = prices.price_of(form.chosen_model.slug)
+    except prices.NoPrice:
+        return {"available": wallet.available}
+    quote = prices.quote(price, text=orders.normal(form["text"].value() or ""))
+    left = wallet.available - quote.millicredits
+    return {"price": price, "quote": quote, "available": wallet.available, "left": left}
+
+
+def _initial(request: HttpRequest) -> dict[str, Any]:
+    """An empty sheet; `?again=` brings a job's text back, `?voice=` a voice."""
+    again = _job_again(request)
+    if again is not None:
+        kept = {f"set_{name}": value for name, value in again.voice_settings.items()}
+        return kept | {
+            "text": again.text,
+            "title": again.title,
+            "voice": again.voice_id,
+            "model": again.model.slug,
+            "output_format": again.output_format,
+        }
+    wanted = request.GET.get("voice", "")
+    if wanted.isdecimal():
+        return {"voice": wanted}
+    try:
+        return {"voice": library.default_voice(request.user).pk}
+    except library.NoVoice:
+        return {}
+
+
+def _job_again(request: HttpRequest) -> Job | None:
+    try:
+        wanted = uuid.UUID(request.GET.get("again", ""))
+    except ValueError:
+        return None
+    return Job.objects.of(request.user).select_related("model").filter(pk=wanted).first()

@@ -1,0 +1,206 @@
+/* The Studio: counts and prices as one types, keeps a draft, reads files, sends once. */
+"use strict";
+(() => {
+  const form = document.getElementById("studio");
+  if (!form) return;
+  const text = document.getElementById("id_text");
+  const byId = (id) => document.getElementById(id);
+  const available = Number(form.dataset.available);
+  const limit = Number(form.dataset.max);
+  const draftKey = `speechsite:draft:${form.dataset.draft}`;
+  // The same control characters that the server drops before it counts.
+  const CONTROLS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/g;
+  const CHINESE = /[\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[\ud840-\ud8bf][\udc00-\udfff]/g;
+
+  function countOf(value, counting) {
+    // A textarea's value has LF line ends already; a surrogate pair is one character.
+    let plain = value.replace(/\r\n?/g, "\n");
+    if (CONTROLS.test(plain)) plain = plain.replace(CONTROLS, "");
+    CONTROLS.lastIndex = 0;
+    let units = plain.length;
+    for (let i = plain.length - 1; i > 0; i--) {
+      const low = plain.charCodeAt(i);
+      if (low < 0xdc00 || low > 0xdfff) continue;
+      const high = plain.charCodeAt(i - 1);
+      if (high >= 0xd800 && high <= 0xdbff) { units--; i--; }
+    }
+    if (counting !== "cjk_double") return [units, units];
+    let chinese = 0;
+    CHINESE.lastIndex = 0;
+    while (CHINESE.test(plain)) chinese++;
+    return [units, units + chinese];
+  }
+
+  function quote(characters, units) {
+    const rate = byId("rate");
+    if (!rate) return null;
+    const { unit, rate: per, minimum } = rate.dataset;
+    const amount = unit === "request" ? 1 : units;
+    if (!characters) return 0;
+    return Math.max(amount * Number(per), Number(minimum));
+  }
+
+  let lastBand = 0;
+  function say(characters) {
+    const region = byId("limit-status");
+    const used = Math.floor((characters / limit) * 100);
+    const band = characters > limit ? 101 : used >= 100 ? 100 : used >= 90 ? 90 : used >= 80 ? 80 : 0;
+    if (band === lastBand) return;
+    lastBand = band;
+    region.textContent = band > 100 ? region.dataset.over : band ? region.dataset.near.replace("{percent}", band) : "";
+  }
+
+  function recount() {
+    const rate = byId("rate");
+    const [characters, units] = countOf(text.value, rate && rate.dataset.counting);
+    byId("count").textContent = characters.toLocaleString("en");
+    byId("text-count").classList.toggle("over", characters > limit);
+    const cost = quote(characters, units);
+    const left = byId("left");
+    if (cost !== null) {
+      byId("cost").textContent = site.credits(cost);
+      const missing = cost - available;
+      left.classList.toggle("short", missing > 0);
+      left.textContent = missing > 0 ? left.dataset.short.replace("{missing}", site.credits(missing)) : site.credits(available - cost);
+    }
+    say(characters);
+  }
+
+  let timer = 0;
+  function later() {
+    clearTimeout(timer);
+    // Short texts at the next frame, long ones when the fingers rest.
+    timer = setTimeout(recount, text.value.length > 100000 ? 200 : 16);
+  }
+
+  /* --- draft ------------------------------------------------------------------------- */
+  const status = byId("draft-status");
+  let draftTimer = 0;
+  function keep() {
+    const draft = { text: text.value, title: byId("id_title").value };
+    try {
+      if (draft.text || draft.title) localStorage.setItem(draftKey, JSON.stringify(draft));
+      else localStorage.removeItem(draftKey);
+      status.textContent = draft.text ? text.dataset.saved : "";
+    } catch {
+      status.textContent = text.dataset.unsaved;
+    }
+  }
+  function keepSoon() {
+    clearTimeout(draftTimer);
+    draftTimer = setTimeout(keep, 900);
+  }
+  function restore() {
+    if (text.value || byId("id_title").value) return;
+    try {
+      const draft = JSON.parse(localStorage.getItem(draftKey) || "null");
+      if (!draft || !draft.text) return;
+      text.value = draft.text;
+      byId("id_title").value = draft.title || "";
+      status.textContent = text.dataset.restored;
+    } catch { /* an unreadable draft is no draft */ }
+  }
+
+  text.addEventListener("input", () => { later(); keepSoon(); });
+  byId("id_title").addEventListener("input", keepSoon);
+  addEventListener("pagehide", () => { if (draftTimer) keep(); });
+  byId("clear-text").addEventListener("click", () => {
+    text.focus();
+    text.select();
+    // Through the editor, so that Ctrl+Z brings it back.
+    if (!document.execCommand("delete")) text.value = "";
+    recount();
+    keep();
+  });
+
+  /* --- file -------------------------------------------------------------------------- */
+  const upload = byId("id_upload");
+  upload.addEventListener("change", async () => {
+    const file = upload.files[0];
+    const problem = byId("upload-problem");
+    problem.hidden = true;
+    if (!file) return;
+    const read = await decoded(file);
+    upload.value = "";
+    if (read === null) {
+      problem.textContent = upload.dataset.bad;
+      problem.hidden = false;
+      return;
+    }
+    text.value = text.value.trim() ? `${text.value.trimEnd()}\n\n${read}` : read;
+    if (!byId("id_title").value) byId("id_title").value = file.name.replace(/\.[^.]*$/, "").slice(0, 120);
+    recount();
+    keep();
+    text.focus();
+  });
+  async function decoded(file) {
+    if (file.size > limit * 4 + 4) return null;
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    const mark = bytes.length > 1 ? (bytes[0] << 8) | bytes[1] : 0;
+    const names = mark === 0xfffe ? ["utf-16le"] : mark === 0xfeff ? ["utf-16be"] : ["utf-8", "gb18030"];
+    if (names.length > 1 && bytes.includes(0)) return null;
+    for (const name of names) {
+      try { return new TextDecoder(name, { fatal: true }).decode(bytes); } catch { /* the next one */ }
+    }
+    return null;
+  }
+
+  /* --- voice and settings -------------------------------------------------------------- */
+  form.addEventListener("change", (event) => {
+    if (event.target.name === "voice") {
+      const now = byId("voice-now");
+      const name = document.createElement("b");
+      const about = document.createElement("span");
+      name.textContent = event.target.dataset.now;
+      name.dir = "auto";
+      about.textContent = event.target.dataset.about;
+      about.className = "muted";
+      now.replaceChildren(name, about);
+      document.body.dispatchEvent(new Event("voice-chosen"));
+    }
+    if (event.target.matches("[data-reprice]")) document.body.dispatchEvent(new Event("voice-chosen"));
+  });
+  form.addEventListener("input", (event) => {
+    const setting = event.target.closest("[data-setting]");
+    if (!setting) return;
+    for (const other of setting.querySelectorAll("input")) {
+      if (other !== event.target) other.value = event.target.value;
+    }
+  });
+  form.addEventListener("click", (event) => {
+    const reset = event.target.closest("[data-reset]");
+    if (!reset) return;
+    const setting = reset.closest("[data-setting]");
+    for (const control of setting.querySelectorAll("input, select")) control.value = setting.dataset.default;
+  });
+  document.addEventListener("htmx:afterSettle", recount);
+
+  /* --- sending ----------------------------------------------------------------------- */
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && form.contains(event.target)) {
+      event.preventDefault();
+      form.requestSubmit(byId("generate"));
+    }
+  });
+  // Enter in the voice search narrows the list; it must not order anything.
+  byId("voice-q").addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) event.preventDefault();
+  });
+  let sent = false;
+  form.addEventListener("submit", (event) => {
+    if (sent) return event.preventDefault();
+    sent = true;
+    keep();
+    try { sessionStorage.setItem("speechsite:sent", draftKey); } catch { /* private mode */ }
+    byId("generate").setAttribute("aria-disabled", "true");
+  });
+  addEventListener("pageshow", () => {
+    sent = false;
+    byId("generate").removeAttribute("aria-disabled");
+    try { sessionStorage.removeItem("speechsite:sent"); } catch { /* private mode */ }
+    recount();
+  });
+
+  restore();
+  recount();
+})();
