@@ -19,6 +19,27 @@ from speechsite.upstreams.models import Channel
 from voices.models import SpeechModel, Voice
 
 
+class Upload(models.Model):
+    """A recording that somebody gave us, checked to be sound when it came in."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="uploads")
+    file = models.CharField(max_length=200)
+    name = models.CharField(max_length=200)
+    media_type = models.CharField(max_length=80)
+    size = models.PositiveBigIntegerField()
+    duration_ms = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class JobQuerySet(models.QuerySet["Job"]):
     """Questions asked of jobs."""
 
@@ -60,6 +81,7 @@ class Job(models.Model):
     language = models.CharField(max_length=20, blank=True)
     model = models.ForeignKey(SpeechModel, on_delete=models.PROTECT)
     voice = models.ForeignKey(Voice, on_delete=models.PROTECT, null=True, blank=True)
+    upload = models.ForeignKey(Upload, on_delete=models.PROTECT, null=True, blank=True)
     voice_settings = models.JSONField(default=dict, blank=True)
     output_format = models.CharField(max_length=24, default="mp3_44100_128")
 

@@ -72,6 +72,8 @@ class Voice(models.Model):
         blank=True,
         related_name="voices",
     )
+    # Slugs of the channels that list this voice; empty where every channel of the family has it.
+    listed_by = models.JSONField(default=list, blank=True)
     position = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     retired_at = models.DateTimeField(_("retired"), null=True, blank=True)

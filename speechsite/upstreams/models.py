@@ -37,6 +37,8 @@ class Channel(models.Model):
     )
     weight = models.PositiveSmallIntegerField(_("weight"), default=1)
     concurrency = models.PositiveIntegerField(_("calls at once"), default=8)
+    # What the provider's own headers allow, where it sends them.
+    observed_concurrency = models.PositiveIntegerField(null=True, blank=True, editable=False)
     rate_count = models.PositiveIntegerField(_("calls per window"), null=True, blank=True)
     rate_seconds = models.PositiveIntegerField(_("window in seconds"), default=10)
     origin = models.CharField(max_length=12, choices=Origin, default=Origin.ADMIN, editable=False)

@@ -100,7 +100,10 @@ def text_limit(model: str) -> int | None:
 
 
 def _room(channel: Channel, busy: int, recent: int) -> int:
-    room = channel.concurrency - busy
+    most = channel.concurrency
+    if channel.observed_concurrency is not None:
+        most = min(most, channel.observed_concurrency)
+    room = most - busy
     if channel.rate_count is not None:
         room = min(room, channel.rate_count - recent)
     if channel.breaker == Channel.Breaker.HALF_OPEN:
