@@ -19,12 +19,12 @@ from typing import Any
 import httpcore
 import httpx
 
-from speechsite.core import env
+from speechsite.core import env, pools
 
 MAX_REDIRECTS = 3
 TOTAL_SECONDS = 600.0  # one download, from the first byte asked to the last one got
 TIMEOUT = httpx.Timeout(connect=10, read=60, write=60, pool=60)
-LIMITS = httpx.Limits(max_connections=256, max_keepalive_connections=32, keepalive_expiry=15)
+LIMITS = httpx.Limits(max_connections=256, max_keepalive_connections=8, keepalive_expiry=15)
 PIECE = 64 * 1024
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -179,9 +179,9 @@ class _PublicTransport(httpx.AsyncHTTPTransport):
     """
 
     def __init__(self, allow_private: bool) -> None:
-        super().__init__(trust_env=False)
+        super().__init__(verify=pools.tls(), trust_env=False)
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=pools.tls(),
             max_connections=LIMITS.max_connections,
             max_keepalive_connections=LIMITS.max_keepalive_connections,
             keepalive_expiry=LIMITS.keepalive_expiry,

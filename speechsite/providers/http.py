@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import httpx
 
-from speechsite.core import safehttp
+from speechsite.core import pools, safehttp
 from speechsite.providers.base import Adapter
 from speechsite.providers.errors import (
     AccountEmpty,
@@ -34,7 +34,6 @@ from speechsite.providers.types import SpeechOrder
 
 USER_AGENT = "speechsite/0.1"
 TIMEOUT = httpx.Timeout(connect=10, read=120, write=60, pool=60)
-LIMITS = httpx.Limits(max_connections=512, max_keepalive_connections=128)
 DOWNLOAD_LIMIT = 512 * 1024 * 1024  # bytes of one result
 NOT_SENT = (
     httpx.ConnectError,
@@ -69,9 +68,8 @@ class HttpAdapter(Adapter):
             base_url or self.default_base_url, credentials, options, transport, downloads
         )
         self.client = httpx.AsyncClient(
-            transport=transport,
+            transport=transport or pools.Pools(),
             timeout=TIMEOUT,
-            limits=LIMITS,
             headers={"User-Agent": USER_AGENT, **self.auth_headers()},
             trust_env=False,
         )
