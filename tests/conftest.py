@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.db import connection, connections
 from django.test import override_settings
 
@@ -55,6 +56,15 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 def _quick_passwords() -> Iterator[None]:
     """The real hash is slow on purpose: a quarter of a second for each of the cast."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _files_uncollected() -> Iterator[None]:
+    """Static files come straight from where they were written, under their plain names."""
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    storages = {**settings.STORAGES, "staticfiles": plain}
+    with override_settings(STORAGES=storages, WHITENOISE_AUTOREFRESH=True):
         yield
 
 
