@@ -5,10 +5,13 @@ No database here. Every way in which an attempt can end becomes an `Outcome`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from jobs import intake
+from jobs import disk, intake
 from jobs.models import Segment
 from jobs.outcomes import Accepted, Lost, Outcome, Postponed, Refused, StillRunning
 from speechsite.providers.base import Adapter
@@ -40,10 +43,11 @@ GARBLED_TRIES = 2
 async def submit(adapter: Adapter, order: Order, segment: Segment) -> Outcome:
     """Send an order: at once with its audio, or as a task to be asked about."""
     try:
-        if Feature.SUBMIT in adapter.features:
-            return _taken(await adapter.submit(order))
-        stream = adapter.clean(order) if isinstance(order, CleaningOrder) else adapter.speak(order)
-        return await intake.receive(stream, segment)
+        with ExitStack() as stack:
+            if isinstance(order, CleaningOrder):
+                path = await asyncio.to_thread(disk.on_disk, str(order.path), stack)
+                order = replace(order, path=path)
+            return await _send(adapter, order, segment)
     except ProviderError as error:
         return outcome_of(error, adapter, segment)
     except Exception as error:
@@ -121,6 +125,13 @@ _REASONS = {
     "unsupported": "The provider cannot do this.",
     "generation_failed": "The provider failed to make the audio.",
 }
+
+
+async def _send(adapter: Adapter, order: Order, segment: Segment) -> Outcome:
+    if Feature.SUBMIT in adapter.features:
+        return _taken(await adapter.submit(order))
+    stream = adapter.clean(order) if isinstance(order, CleaningOrder) else adapter.speak(order)
+    return await intake.receive(stream, segment)
 
 
 def _taken(event: UpstreamEvent) -> Outcome:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from jobs.models import Job, Segment
+from jobs.models import Job, Segment, Upload
 from speechsite.core import safehttp
-from speechsite.providers.types import Feature, Line, Order, SpeechOrder
+from speechsite.providers.types import CleaningOrder, Feature, Line, Order, SpeechOrder
 from speechsite.upstreams import channels
 from speechsite.upstreams.models import Channel, Offer
 from voices.models import Voice
@@ -22,6 +23,8 @@ FALLBACK_FORMAT = "mp3_44100_128"
 def brief(segment: Segment, offer: Offer) -> Order:
     """The order for one call; the same attempt always has the same key."""
     job, channel = segment.job, offer.channel
+    if job.kind == Job.Kind.ISOLATION:
+        return _cleaning(segment, offer)
     features = channels.features_of(channel)
     before, after = _neighbours(segment) if Feature.CONTEXT in features else ("", "")
     return SpeechOrder(
@@ -36,6 +39,21 @@ def brief(segment: Segment, offer: Offer) -> Order:
         output_format=job.output_format if job.segment_count == 1 else FALLBACK_FORMAT,
         lines=tuple(Line(line["text"], line["voice"]) for line in segment.lines),
         callback_url=_callback(segment, channel, features),
+    )
+
+
+def _cleaning(segment: Segment, offer: Offer) -> CleaningOrder:
+    """The path is the file's name in the storage: `attempts` puts it on disk."""
+    upload = Upload.objects.get(pk=segment.job.upload_id)
+    features = channels.features_of(offer.channel)
+    return CleaningOrder(
+        path=Path(upload.file),
+        filename=upload.name,
+        media_type=upload.media_type,
+        duration_ms=upload.duration_ms,
+        model=offer.upstream_name,
+        key=f"{segment.token}-{segment.attempts}",
+        callback_url=_callback(segment, offer.channel, features),
     )
 
 

@@ -197,7 +197,7 @@ def _in_flight(accounts: list[int]) -> dict[int, int]:
 
 def _choose(row: Segment, board: routing.Board, now: datetime) -> Offer | None:
     try:
-        return board.take(row.model_slug, excluded=row.excluded_channels)
+        return board.take(row.model_slug, excluded=_unable(row, board))
     except routing.NoChannel as none:
         if none.is_busy:
             return None
@@ -206,6 +206,17 @@ def _choose(row: Segment, board: routing.Board, now: datetime) -> Offer | None:
         # Everybody failed once: forget who, wait a little longer, and let the attempts decide.
         waiting.update(waiting_reason=none.reason[:200], due_at=now + pause, excluded_channels=[])
         return None
+
+
+def _unable(row: Segment, board: routing.Board) -> set[int]:
+    """Channels that failed this segment before, or that do not have its voice."""
+    unable = set(row.excluded_channels)
+    if row.voice is None or not row.voice.listed_by:
+        return unable
+    offers = board.offers.get(row.model_slug, [])
+    lacking = {o.channel_id for o in offers if o.channel.slug not in row.voice.listed_by}
+    # A test order is spoken by a built-in voice in its place.
+    return unable if row.job.is_test else unable | lacking
 
 
 def _take(row: Segment, offer: Offer, worker: str, now: datetime) -> bool:

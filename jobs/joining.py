@@ -11,6 +11,7 @@ from pathlib import Path
 from django.core.files import File
 from django.core.files.storage import default_storage
 
+from jobs import disk
 from jobs.models import Job, media_name
 from jobs.states import SegmentState
 from speechsite.audio import formats
@@ -54,7 +55,7 @@ def join(job: Job, parts: Sequence[tuple[str, str]], stopped: Callable[[], bool]
         path = Path(folder, f"result.{wanted.extension}")
         collector = _Watched(wanted.rate, stopped)
         joined = join_parts(
-            [Part(local_path(name, stack), form) for name, form in parts],
+            [Part(disk.on_disk(name, stack), form) for name, form in parts],
             job.output_format,
             path,
             peaks=collector,
@@ -64,19 +65,6 @@ def join(job: Job, parts: Sequence[tuple[str, str]], stopped: Callable[[], bool]
         with path.open("rb") as file:
             stored = default_storage.save(media_name(job.pk, path.suffix), File(file))
     return Joined(stored, joined.size, joined.duration_ms, collector.levels(PEAKS))
-
-
-def local_path(name: str, stack: ExitStack) -> Path:
-    """The file on this machine's disk; fetched for a while where the storage is elsewhere."""
-    try:
-        return Path(default_storage.path(name))
-    except NotImplementedError:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="speechsite-part-"))
-        target = Path(folder, Path(name).name)
-        with default_storage.open(name) as source, target.open("wb") as copy:
-            for block in source.chunks():
-                copy.write(block)
-        return target
 
 
 class _Watched(Peaks):

@@ -7,18 +7,18 @@ waits for a network: `worker` does that, and brings an `Outcome`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs import events, files, orders
+from jobs import events, files
 from jobs.models import Job, Segment
 from jobs.outcomes import (
     Accepted,
@@ -29,71 +29,29 @@ from jobs.outcomes import (
     Refused,
     StillRunning,
 )
+from jobs.placing import WORK, place, place_cleaning, place_dialogue, quote_for
 from jobs.states import LIVE_JOB, LIVE_SEGMENT, JobState, SegmentState
-from speechsite.accounts.models import ApiKey, User
 from speechsite.core import queue
-from speechsite.core.ids import new_id
 from speechsite.credits import ledger, prices
 from speechsite.upstreams.models import Channel
-from voices.models import SpeechModel, Voice
+
+__all__ = [
+    "cancel",
+    "delete",
+    "expire_waiting",
+    "fail",
+    "finish",
+    "give_up_joining",
+    "place",
+    "place_cleaning",
+    "place_dialogue",
+    "quote_for",
+    "record",
+    "start",
+]
 
 MAX_ATTEMPTS = 6
 JOIN_ATTEMPTS = 3
-WORK = "jobs.tasks.work"
-TITLE_LENGTH = 60
-
-
-def place(
-    user: User,
-    *,
-    model: SpeechModel,
-    voice: Voice | None,
-    text: str,
-    voice_settings: Mapping[str, Any] | None = None,
-    title: str = "",
-    output_format: str = "mp3_44100_128",
-    idempotency_key: str | None = None,
-    source: str = Job.Source.PORTAL,
-    api_key: ApiKey | None = None,
-    is_test: bool = False,
-) -> Job:
-    """Take an order for speech: hold its price, cut it up, wake the worker.
-
-    Raises OrderError or InsufficientCredits, and then nothing was written. The same
-    person's same key returns the first job.
-    """
-    if idempotency_key and (first := _placed_before(user, idempotency_key)):
-        return first
-    prepared = orders.prepare(
-        user,
-        model=model,
-        voice=voice,
-        text=text,
-        voice_settings=voice_settings or {},
-        output_format=output_format,
-        is_test=is_test,
-    )
-    job = Job(
-        id=new_id(),
-        user=user,
-        api_key=api_key,
-        source=source,
-        is_test=is_test,
-        title=(title.strip() or _title_of(prepared.text))[:120],
-        text=prepared.text,
-        characters=len(prepared.text),
-        language=voice.language if voice else "",
-        model=model,
-        voice=voice,
-        voice_settings=prepared.voice_settings,
-        output_format=output_format,
-        price=prepared.quote.price,
-        units=prepared.quote.units,
-        quoted=0 if is_test else prepared.quote.millicredits,
-        idempotency_key=idempotency_key or None,
-        segment_count=len(prepared.pieces),
-    )
-    return _write(job, prepared)
 
 
 def start(job_ids: Iterable[UUID]) -> None:
@@ -221,57 +179,7 @@ def expire_waiting() -> int:
     return expired
 
 
-def quote_for(model: SpeechModel, text: str) -> prices.Quote:
-    """What speaking a text would hold."""
-    return prices.quote(prices.price_of(model.slug), text=orders.normal(text))
-
-
 # --- private ---------------------------------------------------------------------------------
-
-
-def _placed_before(user: User, key: str) -> Job | None:
-    return Job.objects.filter(user=user, idempotency_key=key).first()
-
-
-def _title_of(text: str) -> str:
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
-
-
-def _write(job: Job, prepared: orders.Prepared) -> Job:
-    wallet = ledger.open_wallet(job.user)
-    deadline = timezone.now() + timedelta(seconds=settings.WAITING_DEADLINE_SECONDS)
-    try:
-        with transaction.atomic():
-            # The row goes in before the hold: a second copy of the same order stops at the
-            # unique key instead of asking the wallet for credits it may not have twice.
-            job.save(force_insert=True)
-            ledger.hold(wallet, job.quoted, key=f"hold:{job.pk}", job_id=job.pk)
-            Segment.objects.bulk_create(
-                [
-                    Segment(
-                        job=job,
-                        user_id=job.user_id,
-                        index=index,
-                        text=piece.text,
-                        start=piece.start,
-                        voice=piece.voice,
-                        lines=piece.lines,
-                        units=piece.units,
-                        model_slug=prepared.model_slug,
-                        deadline_at=deadline,
-                    )
-                    for index, piece in enumerate(prepared.pieces)
-                ]
-            )
-            events.tell(job, "queued", segments=job.segment_count)
-            queue.enqueue(WORK)
-    except IntegrityError:
-        first = _placed_before(job.user, job.idempotency_key) if job.idempotency_key else None
-        if first is None:
-            raise
-        return first
-    return job
 
 
 def _live(segment: Segment, *states: SegmentState) -> Any:

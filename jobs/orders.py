@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +10,12 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from jobs.errors import OrderError
+from jobs.models import Upload
 from speechsite.accounts.models import User
 from speechsite.audio import formats, markup
 from speechsite.audio.split import split
 from speechsite.credits import prices
+from speechsite.credits.models import Price
 from speechsite.providers.controls import CONTROLS
 from speechsite.upstreams import routing
 from voices.models import SpeechModel, Voice
@@ -77,6 +79,51 @@ def prepare(
         voice_settings=controls,
         model_slug=slug,
     )
+
+
+def prepare_dialogue(
+    user: User,
+    *,
+    model: SpeechModel,
+    lines: Sequence[tuple[Voice | None, str]],
+    voice_settings: Mapping[str, Any],
+    output_format: str,
+    is_test: bool = False,
+) -> Prepared:
+    """Check an order for a dialogue; its text is the lines, one below the other."""
+    spoken = [(voice, normal(text).strip()) for voice, text in lines]
+    spoken = [(voice, text) for voice, text in spoken if text]
+    text = "\n".join(text for _, text in spoken)
+    check_text(user, text)
+    for voice, _words in spoken:
+        check_voice(voice, model, user, is_test=is_test)
+    check_format(output_format)
+    price = prices.price_of(model.slug)
+    slug = TEST_MODEL if is_test else model.slug
+    limit = routing.text_limit(slug) or DEFAULT_LIMIT
+    is_native = model.kind == SpeechModel.Kind.DIALOGUE and not is_test
+    pieces = _scenes(spoken, price, limit) if is_native else _turns(spoken, price, limit)
+    return Prepared(
+        text=text,
+        quote=prices.quote(price, text=text),
+        pieces=pieces,
+        voice_settings=check_settings(model, voice_settings),
+        model_slug=slug,
+    )
+
+
+def prepare_cleaning(
+    user: User, *, model: SpeechModel, upload: Upload, output_format: str, is_test: bool = False
+) -> Prepared:
+    """Check an order to clean a recording: one piece, priced by the second."""
+    if upload.user_id != user.pk or upload.deleted_at is not None:
+        raise OrderError("file", _("Choose a recording first."), code="file_not_found")
+    if model.kind != SpeechModel.Kind.ISOLATION or not model.is_enabled:
+        raise OrderError("model", _("This model is switched off."), code="model_not_found")
+    check_format(output_format)
+    quote = prices.quote(prices.price_of(model.slug), seconds=upload.duration_ms / 1000)
+    slug = TEST_CLEANING if is_test else model.slug
+    return Prepared("", quote, [Piece("", 0, quote.units, None)], {}, slug)
 
 
 def check_text(user: User, text: str) -> None:
@@ -149,7 +196,7 @@ def check_settings(model: SpeechModel, given: Mapping[str, Any]) -> dict[str, An
     return checked
 
 
-def cut(text: str, voice: Voice | None, price: prices.Price, limit: int) -> list[Piece]:
+def cut(text: str, voice: Voice | None, price: Price, limit: int) -> list[Piece]:
     """Pieces that any channel of the model takes; put together they are the text."""
     pieces: list[Piece] = []
     start = 0
@@ -157,6 +204,48 @@ def cut(text: str, voice: Voice | None, price: prices.Price, limit: int) -> list
         pieces.append(Piece(piece, start, prices.count_units(price, piece), voice))
         start += len(piece)
     return pieces
+
+
+def _turns(spoken: Sequence[tuple[Voice | None, str]], price: Price, limit: int) -> list[Piece]:
+    """Each line by its own voice: any model can hold a conversation that way."""
+    pieces: list[Piece] = []
+    start = 0
+    for number, (voice, text) in enumerate(spoken):
+        # The line break belongs to the line before it, so that the pieces are the text.
+        words = text if number == len(spoken) - 1 else text + "\n"
+        for piece in split(words, limit):
+            pieces.append(Piece(piece, start, prices.count_units(price, piece), voice))
+            start += len(piece)
+    return pieces
+
+
+def _scenes(spoken: Sequence[tuple[Voice | None, str]], price: Price, limit: int) -> list[Piece]:
+    """As many whole lines as one call takes, for models that speak dialogue themselves."""
+    pieces: list[Piece] = []
+    scene: list[Piece] = []
+    size = 0
+    for turn in _turns(spoken, price, limit):
+        if scene and size + len(turn.text) > limit:
+            pieces.append(_scene(scene))
+            scene, size = [], 0
+        scene.append(turn)
+        size += len(turn.text)
+    return [*pieces, _scene(scene)]
+
+
+def _scene(turns: Sequence[Piece]) -> Piece:
+    lines = [
+        {"text": turn.text.rstrip("\n"), "voice": turn.voice.external_id}
+        for turn in turns
+        if turn.voice is not None
+    ]
+    return Piece(
+        text="".join(turn.text for turn in turns).rstrip("\n"),
+        start=turns[0].start,
+        units=sum(turn.units for turn in turns),
+        voice=turns[0].voice,
+        lines=lines,
+    )
 
 
 def _checked(name: str, value: Any, bounds: Mapping[str, Any]) -> float | int | bool | str:

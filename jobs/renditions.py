@@ -12,12 +12,12 @@ from pathlib import Path, PurePosixPath
 
 from django.core.files import File
 from django.core.files.storage import default_storage
-from speechsite.audio.captions import TimedWord
 
-from jobs import joining
+from jobs import disk
 from jobs.models import Job, Segment
 from jobs.states import SegmentState
 from speechsite.audio import captions, decode, encode, formats
+from speechsite.audio.captions import TimedWord
 
 
 def of_job(job: Job, wanted: str) -> str:
@@ -70,7 +70,7 @@ def _made(source: str, source_format: str, wanted: str) -> str:
     form = formats.parse(wanted)
     with tempfile.TemporaryDirectory(prefix="speechsite-") as folder, ExitStack() as stack:
         path = Path(folder, f"rendition.{form.extension}")
-        blocks = decode.decode(joining.local_path(source, stack), source_format, rate=form.rate)
+        blocks = decode.decode(disk.on_disk(source, stack), source_format, rate=form.rate)
         encode.encode_file(blocks, wanted, form.rate, path)
         with path.open("rb") as file:
             return _put(name, file)

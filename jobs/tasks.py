@@ -6,7 +6,7 @@ import asyncio
 
 from django.core.files.storage import default_storage
 
-from jobs import lifecycle, renditions, retention
+from jobs import lifecycle, placing, renditions, retention
 from jobs.worker import Worker
 from speechsite.core import queue
 
@@ -24,7 +24,7 @@ def watch() -> None:
     """The safety net, each minute: wake the worker and end what has waited too long."""
     lifecycle.expire_waiting()
     retention.sweep()
-    queue.enqueue(lifecycle.WORK)
+    queue.enqueue(placing.WORK)
 
 
 def ensure_schedules() -> None:

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from jobs import files, live
+from jobs import files, inbound, live
 from speechsite.pages import health, metrics
 
 urlpatterns = [
@@ -14,5 +14,6 @@ urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
     path("files/<str:signed>/<str:name>", files.serve, name="files"),
     path("live/", live.stream, name="live"),
+    path("hooks/<slug:channel>/<str:token>/", inbound.receive, name="hooks"),
     path("", include("speechsite.pages.urls")),
 ]

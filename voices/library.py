@@ -52,39 +52,44 @@ def load() -> None:
         )
     from speechsite.providers.builtin.voices import VOICES
 
-    store("builtin", VOICES)
+    store("builtin", "builtin", VOICES)
 
 
-def store(family: str, infos: Sequence[VoiceInfo], *, retire: bool = True) -> Difference:
-    """Bring a family's public voices in line with what its provider lists.
+def store(channel: str, family: str, infos: Sequence[VoiceInfo]) -> Difference:
+    """Bring a family's public voices in line with what one channel lists.
 
-    Voices that are gone are retired, never deleted; a partial list (`retire`
-    False) only adds.
+    A voice that no channel lists any longer is retired, never deleted, and comes
+    back when it is listed again.
     """
     have = {voice.external_id: voice for voice in Voice.objects.filter(family=family)}
-    added = [info for info in infos if info.id not in have]
+    listed = {info.id: info for info in infos}
+    added = [info for info in listed.values() if info.id not in have]
     Voice.objects.bulk_create(
-        [
-            _voice(family, info, position)
-            for position, info in enumerate(infos)
-            if info.id not in have
-        ],
+        [_voice(channel, family, info, place) for place, info in enumerate(added)],
         ignore_conflicts=True,
     )
-    listed = {info.id for info in infos}
-    returned = [v for v in have.values() if v.external_id in listed and v.retired_at is not None]
-    gone = [
-        v
-        for v in have.values()
-        if retire and v.external_id not in listed and v.retired_at is None and v.owner_id is None
-    ]
-    Voice.objects.filter(pk__in=[v.pk for v in returned]).update(retired_at=None)
-    Voice.objects.filter(pk__in=[v.pk for v in gone]).update(retired_at=timezone.now())
-    return Difference(
-        tuple(info.name for info in added),
-        tuple(voice.name for voice in gone),
-        tuple(voice.name for voice in returned),
-    )
+    returned, gone = [], []
+    for voice in have.values():
+        if voice.owner_id is not None:
+            continue
+        was_usable = voice.is_usable
+        if not _note_listing(voice, channel, is_listed=voice.external_id in listed):
+            continue
+        if voice.is_usable != was_usable:
+            (returned if voice.is_usable else gone).append(voice.name)
+    return Difference(tuple(info.name for info in added), tuple(gone), tuple(returned))
+
+
+def _note_listing(voice: Voice, channel: str, *, is_listed: bool) -> bool:
+    """Write down whether a channel lists a voice; False when nothing changed."""
+    names = set(voice.listed_by)
+    changed = names | {channel} if is_listed else names - {channel}
+    retired = None if changed else (voice.retired_at or timezone.now())
+    if changed == names and (retired is None) == (voice.retired_at is None):
+        return False
+    voice.listed_by, voice.retired_at = sorted(changed), retired
+    voice.save(update_fields=["listed_by", "retired_at"])
+    return True
 
 
 def search(
@@ -172,8 +177,9 @@ def model_named(name: str) -> SpeechModel | None:
     return SpeechModel.objects.filter(slug=slug, is_enabled=True).first()
 
 
-def _voice(family: str, info: VoiceInfo, position: int) -> Voice:
+def _voice(channel: str, family: str, info: VoiceInfo, position: int) -> Voice:
     return Voice(
+        listed_by=[channel],
         family=family,
         external_id=info.id,
         name=info.name[:120],

@@ -1,0 +1,207 @@
+"""Takes orders: one transaction holds the price, writes the job and wakes the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from jobs import events, orders
+from jobs.models import Job, Segment, Upload
+from speechsite.accounts.models import ApiKey, User
+from speechsite.core import queue
+from speechsite.core.ids import new_id
+from speechsite.credits import ledger, prices
+from voices.models import SpeechModel, Voice
+
+WORK = "jobs.tasks.work"
+TITLE_LENGTH = 60
+DEFAULT_FORMAT = "mp3_44100_128"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who orders, how, and under which key; the same person's same key names the same job."""
+
+    source: str = Job.Source.PORTAL
+    api_key: ApiKey | None = None
+    is_test: bool = False
+    idempotency_key: str | None = None
+
+
+def place(
+    user: User,
+    *,
+    model: SpeechModel,
+    voice: Voice | None,
+    text: str,
+    voice_settings: Mapping[str, Any] | None = None,
+    title: str = "",
+    output_format: str = DEFAULT_FORMAT,
+    idempotency_key: str | None = None,
+    source: str = Job.Source.PORTAL,
+    api_key: ApiKey | None = None,
+    is_test: bool = False,
+) -> Job:
+    """Take an order for speech.
+
+    Raises OrderError or InsufficientCredits, and then nothing was written. The same
+    person's same key returns the first job.
+    """
+    origin = Origin(source, api_key, is_test, idempotency_key)
+    if (first := _placed_before(user, origin)) is not None:
+        return first
+    prepared = orders.prepare(
+        user,
+        model=model,
+        voice=voice,
+        text=text,
+        voice_settings=voice_settings or {},
+        output_format=output_format,
+        is_test=is_test,
+    )
+    job = _job(user, origin, prepared, model=model, voice=voice, output_format=output_format)
+    job.title = (title.strip() or _title_of(prepared.text))[:120]
+    return _write(job, prepared)
+
+
+def place_dialogue(
+    user: User,
+    *,
+    model: SpeechModel,
+    lines: Sequence[tuple[Voice | None, str]],
+    voice_settings: Mapping[str, Any] | None = None,
+    title: str = "",
+    output_format: str = DEFAULT_FORMAT,
+    origin: Origin | None = None,
+) -> Job:
+    """Take an order for a dialogue: several voices, one job, one price."""
+    origin = origin or Origin()
+    if (first := _placed_before(user, origin)) is not None:
+        return first
+    prepared = orders.prepare_dialogue(
+        user,
+        model=model,
+        lines=lines,
+        voice_settings=voice_settings or {},
+        output_format=output_format,
+        is_test=origin.is_test,
+    )
+    voice = prepared.pieces[0].voice
+    job = _job(user, origin, prepared, model=model, voice=voice, output_format=output_format)
+    job.kind = Job.Kind.DIALOGUE
+    job.title = (title.strip() or _title_of(prepared.text))[:120]
+    return _write(job, prepared)
+
+
+def place_cleaning(
+    user: User,
+    *,
+    model: SpeechModel,
+    upload: Upload,
+    title: str = "",
+    output_format: str = DEFAULT_FORMAT,
+    origin: Origin | None = None,
+) -> Job:
+    """Take an order to remove the noise from a recording, priced by its length."""
+    origin = origin or Origin()
+    if (first := _placed_before(user, origin)) is not None:
+        return first
+    prepared = orders.prepare_cleaning(
+        user, model=model, upload=upload, output_format=output_format, is_test=origin.is_test
+    )
+    job = _job(user, origin, prepared, model=model, voice=None, output_format=output_format)
+    job.kind = Job.Kind.ISOLATION
+    job.upload = upload
+    job.title = (title.strip() or upload.name)[:120]
+    return _write(job, prepared)
+
+
+def quote_for(model: SpeechModel, text: str) -> prices.Quote:
+    """What speaking a text would hold."""
+    return prices.quote(prices.price_of(model.slug), text=orders.normal(text))
+
+
+def _placed_before(user: User, origin: Origin) -> Job | None:
+    if not origin.idempotency_key:
+        return None
+    return Job.objects.filter(user=user, idempotency_key=origin.idempotency_key).first()
+
+
+def _title_of(text: str) -> str:
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
+
+
+def _job(
+    user: User,
+    origin: Origin,
+    prepared: orders.Prepared,
+    *,
+    model: SpeechModel,
+    voice: Voice | None,
+    output_format: str,
+) -> Job:
+    return Job(
+        id=new_id(),
+        user=user,
+        api_key=origin.api_key,
+        source=origin.source,
+        is_test=origin.is_test,
+        text=prepared.text,
+        characters=len(prepared.text),
+        language=voice.language if voice else "",
+        model=model,
+        voice=voice,
+        voice_settings=prepared.voice_settings,
+        output_format=output_format,
+        price=prepared.quote.price,
+        units=prepared.quote.units,
+        quoted=0 if origin.is_test else prepared.quote.millicredits,
+        idempotency_key=origin.idempotency_key or None,
+        segment_count=len(prepared.pieces),
+    )
+
+
+def _write(job: Job, prepared: orders.Prepared) -> Job:
+    wallet = ledger.open_wallet(job.user)
+    try:
+        with transaction.atomic():
+            # The row goes in before the hold: a second copy of the same order stops at the
+            # unique key instead of asking the wallet for credits it may not have twice.
+            job.save(force_insert=True)
+            ledger.hold(wallet, job.quoted, key=f"hold:{job.pk}", job_id=job.pk)
+            Segment.objects.bulk_create(_segments(job, prepared))
+            events.tell(job, "queued", segments=job.segment_count)
+            queue.enqueue(WORK)
+    except IntegrityError:
+        origin = Origin(idempotency_key=job.idempotency_key)
+        first = _placed_before(job.user, origin)
+        if first is None:
+            raise
+        return first
+    return job
+
+
+def _segments(job: Job, prepared: orders.Prepared) -> list[Segment]:
+    deadline = timezone.now() + timedelta(seconds=settings.WAITING_DEADLINE_SECONDS)
+    return [
+        Segment(
+            job=job,
+            user_id=job.user_id,
+            index=index,
+            text=piece.text,
+            start=piece.start,
+            voice=piece.voice,
+            lines=piece.lines,
+            units=piece.units,
+            model_slug=prepared.model_slug,
+            deadline_at=deadline,
+        )
+        for index, piece in enumerate(prepared.pieces)
+    ]

@@ -1,0 +1,88 @@
+"""Recordings that people give us: checked by their content, never by their name."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.utils.translation import gettext as _
+
+from jobs.errors import OrderError
+from jobs.models import Upload
+from speechsite.accounts.models import User
+from speechsite.audio import probe
+from speechsite.audio.decode import NotAudio, TooLong
+from speechsite.core.ids import new_id, new_token
+
+LARGEST = 500 * 1024 * 1024  # bytes
+LONGEST_MS = 60 * 60 * 1000
+MEDIA_TYPES = {
+    "mp3": "audio/mpeg",
+    "wav": "audio/wav",
+    "flac": "audio/flac",
+    "ogg": "audio/ogg",
+    "mov,mp4,m4a,3gp,3g2,mj2": "audio/mp4",
+    "aac": "audio/aac",
+    "matroska,webm": "audio/webm",
+}
+
+
+class Uploaded(Protocol):
+    """What a form hands over."""
+
+    name: str | None
+    size: int | None
+
+    def chunks(self) -> Iterator[bytes]: ...
+
+
+def take(user: User, file: Uploaded) -> Upload:
+    """Check and store a recording. Raises OrderError on the field `file`."""
+    if not file.size:
+        raise OrderError("file", _("Choose a recording first."), code="invalid_audio")
+    if file.size > LARGEST:
+        message = _("The recording is larger than %(limit)s MB.")
+        raise OrderError(
+            "file", message % {"limit": LARGEST // 1024 // 1024}, code="audio_too_long"
+        )
+    with tempfile.NamedTemporaryFile(prefix="speechsite-") as copy:
+        digest = hashlib.sha256()
+        for block in file.chunks():
+            digest.update(block)
+            copy.write(block)
+        copy.flush()
+        found = _probe(Path(copy.name))
+        upload_id = new_id()
+        suffix = Path(file.name or "").suffix[:10]
+        copy.seek(0)
+        stored = default_storage.save(
+            f"uploads/{upload_id.hex[-2:]}/{upload_id.hex}/{new_token()[:16]}{suffix}", File(copy)
+        )
+    return Upload.objects.create(
+        id=upload_id,
+        user=user,
+        file=stored,
+        name=Path(file.name or "recording").name[:200],
+        media_type=MEDIA_TYPES.get(found.container, "application/octet-stream"),
+        size=file.size,
+        duration_ms=found.duration_ms,
+        sha256=digest.hexdigest(),
+    )
+
+
+def _probe(path: Path) -> probe.Probe:
+    try:
+        return probe.probe(path, longest_ms=LONGEST_MS)
+    except TooLong as error:
+        raise OrderError(
+            "file", _("The recording is longer than one hour."), code="audio_too_long"
+        ) from error
+    except NotAudio as error:
+        raise OrderError(
+            "file", _("There is no sound in this file that we can read."), code="invalid_audio"
+        ) from error
