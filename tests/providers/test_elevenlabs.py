@@ -14,11 +14,12 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from speechsite.providers import errors
 from speechsite.providers.elevenlabs import ElevenLabs
+from speechsite.providers.elevenlabs import sound as lines
 from speechsite.providers.elevenlabs.times import WordTimer
 from speechsite.providers.script import Script, Words
 from speechsite.providers.types import (
@@ -278,6 +279,7 @@ def words_of(text: str, cuts: list[int]) -> list[WordTime]:
     return [*words, *timer.rest()]
 
 
+@example("e\u0301", [1])
 @given(st.text(max_size=40), st.lists(st.integers(0, 1000), max_size=5))
 def test_where_lines_are_cut_changes_no_word(text: str, cuts: list[int]):
     whole = words_of(text, [])
@@ -312,6 +314,53 @@ def test_an_alignment_that_cannot_be_gives_no_words(alignment: Any):
     script.add_words(Words("ab", 0))
     timer = WordTimer(script)
     assert timer.feed(alignment) + timer.rest() == ()
+
+
+def timed_words(text: str, *characters: str) -> list[str]:
+    """What the timer makes of an alignment that differs from the text."""
+    script = Script()
+    script.add_words(Words(text, 0))
+    timer = WordTimer(script)
+    count = range(len(characters))
+    alignment = {
+        "characters": list(characters),
+        "character_start_times_seconds": [n / 10 for n in count],
+        "character_end_times_seconds": [(n + 1) / 10 for n in count],
+    }
+    return [text[word.start : word.end] for word in (*timer.feed(alignment), *timer.rest())]
+
+
+@pytest.mark.parametrize(
+    ("text", "characters", "words"),
+    [
+        ("a\nb", "a b", ["a", "b"]),
+        ("Hi you", " Hi you", ["Hi", "you"]),
+        ("Hi 😀 you", ["H", "i", " ", "\ud83d", "\ude00", " ", "y", "o", "u"], ["Hi", "you"]),
+        ("Hi «you» now", "Hi you now", ["Hi", "you", "now"]),
+        ("caf\u00e9 ok", ["c", "a", "f", "e\u0301", " ", "o", "k"], ["caf\u00e9", "ok"]),
+        ("cafe\u0301 ok", "cafe\u0301 ok", ["cafe\u0301", "ok"]),
+        ("か\u3099く", "か\u3099く", ["か\u3099", "く"]),
+        ("Hi you", "Hi \u2620\u2620\u2620\u2620", ["Hi"]),
+        ("don't stop-start 3.5", "don't stop-start 3.5", ["don't", "stop-start", "3.5"]),
+        ("AI技术", "AI技术", ["AI", "技", "术"]),
+    ],
+)
+def test_small_differences_between_alignment_and_text_are_bridged(
+    text: str, characters: Any, words: list[str]
+):
+    assert timed_words(text, *characters) == words
+
+
+def test_the_last_word_of_a_short_alignment_is_told_at_the_end():
+    line = json.dumps(message("with_timestamps.json")).encode()
+    chunks = spoken(Wired(httpx.Response(200, content=line)), replace(ORDER, text="Hi you there"))
+    assert [len(chunk.words) for chunk in chunks] == [1, 1]
+
+
+def test_a_line_without_an_end_is_garbled(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lines, "LONGEST_LINE", 100)
+    with pytest.raises(errors.Garbled):
+        spoken(Wired(httpx.Response(200, content=b"{" + b" " * 200)))
 
 
 def test_speech_without_an_alignment_is_still_speech():
@@ -383,6 +432,13 @@ def test_a_documented_refusal_has_one_meaning(
 
 def test_every_documented_refusal_is_tested():
     assert {name for name, _, _ in ERRORS} == {path.name for path in WIRE.glob("error_*")}
+
+
+def test_a_new_word_goes_by_its_status_and_is_kept():
+    detail = {"type": "conflict_error", "code": "already_sung", "message": "Once is enough."}
+    with pytest.raises(errors.Rejected, match="Once is enough") as caught:
+        spoken(Wired(httpx.Response(409, json={"detail": detail})))
+    assert caught.value.vendor_code == "already_sung"
 
 
 def test_a_schema_error_names_the_field():
@@ -476,6 +532,7 @@ def test_half_a_line_at_a_clean_end_is_unclear():
     [
         ("text/html", b"<!DOCTYPE html>"),
         ("audio/mpeg", b"<html><body>Sign in"),
+        ("audio/mpeg", b""),
         ("application/json", b'"hello"'),
         ("application/json", b"[1, 2]"),
         ("application/json", b""),
@@ -676,6 +733,26 @@ def test_an_order_is_found_by_voice_and_text_and_the_oldest_wins():
         "date_after_unix": str(int(LONG_AGO.timestamp())),
         "voice_id": RACHEL,
     }
+
+
+def test_the_search_ends_after_ten_pages():
+    page = {**message("history.json"), "has_more": True}
+    host = Wired(httpx.Response(200, json=page))
+    assert found(host, replace(ORDER, text="Never said.")) is None
+    assert len(host.asked) == 10
+
+
+def test_an_item_without_counts_has_no_cost():
+    item = {"history_item_id": "x", "voice_id": RACHEL, "text": ORDER.text}
+    event = found(Wired(httpx.Response(200, json={"history": [item, None]})), ORDER)
+    assert event is not None
+    assert event.cost is None
+
+
+def test_an_event_without_an_item_has_nothing_to_fetch():
+    event = UpstreamEvent(UpstreamState.SUCCEEDED, "x")
+    with pytest.raises(errors.Garbled):
+        using(FakeElevenLabs(), lambda api: heard(api.fetch(event, ORDER)))
 
 
 def test_a_dialogue_is_found_by_its_turns():

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechsite.providers import errors
-from speechsite.providers.minimax import MiniMax, archive, refusals, wire
+from speechsite.providers.minimax import MiniMax, adapter, archive, refusals, stream, wire
 from speechsite.providers.types import (
     Chunk,
     CleaningOrder,
@@ -477,6 +477,12 @@ def test_the_file_of_the_query_wins_over_the_file_of_the_creation():
     assert sound_of(using(fake, lambda api: heard(api.fetch(checked, ORDER))))
 
 
+def test_a_task_that_expired_was_carried_out_and_is_not_repeated():
+    event = using(Wired(query("query_expired.json")), lambda api: api.check("1"))
+    assert event.error is not None
+    assert not event.error.retryable
+
+
 def test_a_task_that_was_moderated_says_so():
     event = using(Wired(query("query_failed_moderated.json")), lambda api: api.check("1"))
     assert type(event.error) is errors.Moderated
@@ -670,6 +676,26 @@ def test_a_refusal_in_place_of_the_bytes_is_an_error():
         using(host, lambda api: heard(api.fetch(DONE, ORDER)))
 
 
+def without_link(content: bytes) -> Wired:
+    return Wired(httpx.Response(200, json={"file": {}}), httpx.Response(200, content=content))
+
+
+def test_bytes_without_end_are_garbled(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(adapter, "DOWNLOAD_LIMIT", 100)
+    with pytest.raises(errors.Garbled, match="too long"):
+        using(without_link(b"ID3" + bytes(200)), lambda api: heard(api.fetch(DONE, ORDER)))
+
+
+def test_no_bytes_are_garbled():
+    with pytest.raises(errors.Garbled, match="empty"):
+        using(without_link(b""), lambda api: heard(api.fetch(DONE, ORDER)))
+
+
+def test_a_file_that_shrank_is_garbled():
+    with pytest.raises(errors.Garbled, match="too early"):
+        list(archive.read(io.BytesIO(b"ID3"), archive.Sound("mp3", ((0, 10),))))
+
+
 def test_a_file_that_nobody_knows_any_more_is_garbled():
     with pytest.raises(errors.Garbled, match="gone"):
         using(FakeMiniMax(), lambda api: heard(api.fetch(DONE, ORDER)))
@@ -742,6 +768,31 @@ def test_a_stream_without_sound_is_an_error(body: bytes, kind: type[errors.Provi
         spoken(Wired(httpx.Response(200, content=body)))
 
 
+def test_an_answer_without_sound_and_without_a_refusal_is_unclear():
+    with pytest.raises(errors.Unclear):
+        spoken(Wired(httpx.Response(200, json={"data": None, "base_resp": {"status_code": 0}})))
+
+
+def test_an_event_without_an_end_is_garbled(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(stream, "LONGEST_EVENT", 100)
+    with pytest.raises(errors.Garbled):
+        spoken(Wired(httpx.Response(200, content=b"data: " + b" " * 200)))
+
+
+def test_a_text_too_long_for_a_stream_is_refused_before_it_costs():
+    fake = FakeMiniMax()
+    with pytest.raises(errors.Rejected):
+        spoken(fake, replace(ORDER, text="a" * 10_000))
+    assert fake.requests == 0
+
+
+def test_a_stream_in_the_providers_own_format_is_asked_for_without_a_setting():
+    fake = FakeMiniMax()
+    chunks = spoken(fake, replace(ORDER, extra={"audio_setting": {}}))
+    assert "audio_setting" not in json.loads(fake.seen[0].content)
+    assert {chunk.format for chunk in chunks} == {"mp3_32000_128"}
+
+
 def test_the_first_sound_is_handed_on_before_the_second_exists():
     first = (WIRE / "stream_without_an_end.sse").read_bytes().split(b"\n\n")[0] + b"\n\n"
 
@@ -791,6 +842,12 @@ def test_documented_voices_are_read():
         ("ada-2026", (), "cloned"),
     ]
     assert voices[0].description == "Steady and trusted"
+
+
+def test_a_voice_list_with_gaps_is_read():
+    lists = {"system_voice": [None, {}, {"voice_id": "a", "description": "One line"}]}
+    (voice,) = using(Wired(httpx.Response(200, json=lists)), lambda api: api.list_voices())
+    assert (voice.name, voice.description) == ("a", "One line")
 
 
 def test_a_clone_gets_a_lawful_id_and_can_be_deleted():

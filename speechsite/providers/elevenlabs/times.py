@@ -41,7 +41,12 @@ class WordTimer:
         self._origin = script.origin
         self._at = 0
         self._end = max(
-            (at + 1 for at, letter in enumerate(script.text) if letter.isalnum()), default=0
+            (
+                at + 1
+                for at, letter in enumerate(script.text)
+                if letter.isalnum() or _is_mark(letter)
+            ),
+            default=0,
         )
         self._word: list[Timed] = []
 
@@ -60,13 +65,15 @@ class WordTimer:
     def _words(self, columns: Sequence[tuple[str, int, int]]) -> Iterator[WordTime]:
         for index, (character, start, end) in enumerate(columns):
             following = columns[index + 1][0] if index + 1 < len(columns) else ""
-            place = self._place(character, following)
-            if place < 0:
+            found = self._find(character, following)
+            if not found or self._origin[found.start] < 0:
                 continue
-            if self._begins_new_word(character, place):
+            # The text's own letters: the alignment may spell them another way.
+            letter, place = self._text[found.start : found.stop], self._origin[found.start]
+            if self._begins_new_word(letter, place):
                 yield from self.rest()
-            if not character.isspace():
-                self._word.append((character, place, start, end))
+            if not letter.isspace():
+                self._word.append((letter, place, start, end))
 
     def _begins_new_word(self, character: str, place: int) -> bool:
         if character.isspace():
@@ -76,12 +83,12 @@ class WordTimer:
         last, last_place = self._word[-1][:2]
         if place != last_place + len(last):
             return True
-        if unicodedata.category(character[0])[0] == "M":
+        if _is_mark(character):
             return False
         return stands_alone(character) or stands_alone(last)
 
-    def _place(self, character: str, following: str) -> int:
-        """Where this character stands in the order's text; -1 where it does not."""
+    def _find(self, character: str, following: str) -> range:
+        """Where this character stands in the text that was sent; empty where it does not."""
         text = self._text
         if not text.startswith(character, self._at):
             self._skip_marks()
@@ -89,21 +96,21 @@ class WordTimer:
         if text.startswith(character, at):
             return self._take(at, len(character))
         if character.isspace():
-            return self._take(at, 1) if text[at : at + 1].isspace() else -1
+            return self._take(at, 1 if text[at : at + 1].isspace() else 0)
         if following and text.startswith(following, at + 1):
             return self._take(at, 1)
         for ahead in range(at + 1, at + 1 + _AHEAD):
             if text.startswith(character, ahead):
                 return self._take(ahead, len(character))
-        return -1
+        return range(0)
 
     def _skip_marks(self) -> None:
         while self._at < len(self._origin) and self._origin[self._at] < 0:
             self._at += 1
 
-    def _take(self, at: int, length: int) -> int:
+    def _take(self, at: int, length: int) -> range:
         self._at = at + length
-        return self._origin[at] if at < len(self._origin) else -1
+        return range(at, at + length)
 
 
 def stands_alone(character: str) -> bool:
@@ -112,13 +119,18 @@ def stands_alone(character: str) -> bool:
     return any(first <= point <= last for first, last in _NO_BLANKS)
 
 
+def _is_mark(letter: str) -> bool:
+    """Whether it only changes the letter before it."""
+    return unicodedata.category(letter[0]).startswith("M")
+
+
 def _closed(word: list[Timed]) -> WordTime | None:
     spoken = [index for index, timed in enumerate(word) if timed[0].isalnum()]
     if not spoken:
         return None
     # A mark belongs to the letter before it.
     last = spoken[-1]
-    while last + 1 < len(word) and unicodedata.category(word[last + 1][0][0])[0] == "M":
+    while last + 1 < len(word) and _is_mark(word[last + 1][0]):
         last += 1
     first = word[spoken[0]]
     return WordTime(

@@ -254,7 +254,9 @@ class MiniMax(HttpAdapter):
         if isinstance(complaint, Rejected):
             return self.scrubbed(complaint)
         said = str(answer.get("status", "")).lower()
-        return TaskFailed(f"the task {said}", vendor_code=said, raw=self.scrub(answer))
+        # An expired task was carried out, and billed: doing it again would cost twice.
+        kind = Garbled if said == "expired" else TaskFailed
+        return kind(f"the task {said}", vendor_code=said, raw=self.scrub(answer))
 
 
 def _after_sending(error: ProviderError) -> ProviderError:

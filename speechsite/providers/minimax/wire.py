@@ -18,6 +18,7 @@ from speechsite.providers.types import SpeechOrder
 
 SETTINGS = {"speed": "speed", "volume": "vol", "pitch": "pitch", "emotion": "emotion"}
 LONGEST_TEXT = 50_000
+LONGEST_STREAMED_TEXT = 9_999
 LONGEST_PAUSE = Decimal("99.99")
 SHORTEST_PAUSE = Decimal("0.01")
 
@@ -80,9 +81,7 @@ def task_body(order: SpeechOrder, text_file_id: int | None = None) -> dict[str, 
     """The order for the asynchronous endpoint: its text, or an uploaded file of it."""
     if order.extra.get("timbre_weights"):
         raise Unsupported("mixed voices come only as a stream")
-    source = {"text": script_of(order).text} if text_file_id is None else {}
-    if len(source.get("text", "")) > LONGEST_TEXT:
-        raise Rejected(f"more than {LONGEST_TEXT} characters", vendor_code="text_too_long")
+    source = {"text": _text(order, LONGEST_TEXT)} if text_file_id is None else {}
     body: dict[str, Any] = {"model": order.model, **source}
     if text_file_id is not None:
         body["text_file_id"] = text_file_id
@@ -96,7 +95,7 @@ def stream_body(order: SpeechOrder) -> dict[str, Any]:
     """The order for the streaming endpoint."""
     body: dict[str, Any] = {
         "model": order.model,
-        "text": script_of(order).text,
+        "text": _text(order, LONGEST_STREAMED_TEXT),
         "stream": True,
         "stream_options": {"exclude_aggregated_audio": True},
         "output_format": "hex",
@@ -145,6 +144,13 @@ def script_of(order: SpeechOrder) -> Script:
         waiting = Decimal(0) if speakable else waiting
         sent.add_words(Words(part.text, part.at))
     return sent
+
+
+def _text(order: SpeechOrder, longest: int) -> str:
+    text = script_of(order).text
+    if len(text) > longest:
+        raise Rejected(f"more than {longest} characters", vendor_code="text_too_long")
+    return text
 
 
 def _pause(seconds: Decimal) -> str:
