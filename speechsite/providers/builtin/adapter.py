@@ -26,7 +26,8 @@ FORMAT = "pcm_22050"
 CLEAN_FORMAT = "pcm_48000"
 WORDS_PER_MINUTE = 175
 MIDDLE_PITCH = 50
-PITCH_PER_SEMITONE = 50 / 12  # espeak-ng's scale of 0..100 spans two octaves
+# The whole of espeak-ng's scale of 0..100, which is eight or nine semitones either way.
+PITCH_PER_STEP = 50 / 12
 
 
 class Builtin(Adapter):
@@ -121,7 +122,7 @@ def _manner(settings: Mapping[str, Any]) -> dict[str, int]:
     speed, pitch, volume = (_number(settings, name) for name in ("speed", "pitch", "volume"))
     return {
         "rate": round(WORDS_PER_MINUTE * speed),
-        "pitch": round(MIDDLE_PITCH + pitch * PITCH_PER_SEMITONE),
+        "pitch": round(MIDDLE_PITCH + pitch * PITCH_PER_STEP),
         "volume": round(100 * volume),
     }
 

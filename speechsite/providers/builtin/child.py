@@ -26,7 +26,7 @@ from wire import Wire
 
 FIRST_FRAME = RATE * 2 // 8
 NEXT_FRAME = 32 * 1024
-LOUDEST = 200  # percent that espeak-ng amplifies by itself
+SECOND_VOICE = "gmw/en-US"  # for what the first cannot say at all
 
 _SYNCHRONOUS = 2
 _DONT_EXIT = 1 << 15
@@ -109,13 +109,20 @@ class Speaker:
         outlet.flush()
 
     def _say(self, number: int, step: dict[str, Any], shaper: Shaper) -> None:
-        self._tune(step)
         self._step, self._shaper, self._origin = number, shaper, self._outlet.samples
         self._gain = min(step["volume"], 100) / 100
+        self._synthesize(step)
+        if shaper.is_mute and any(map(str.isalnum, step["say"])):
+            # A language without words for digits, or for the letters of another.
+            _, plus, timbre = step["voice"].partition("+")
+            self._synthesize({**step, "voice": SECOND_VOICE + plus + timbre})
+        self._pass_on(shaper.finish(), final=True)
+
+    def _synthesize(self, step: dict[str, Any]) -> None:
+        self._tune(step)
         text = step["say"].replace("\0", " ").encode("utf-8", "replace") + b"\0"
         if self._library.espeak_Synth(text, len(text), 0, 1, 0, _UTF8, None, None):
             raise RuntimeError("espeak-ng refused the text")
-        self._pass_on(shaper.finish(), final=True)
 
     def _tune(self, step: dict[str, Any]) -> None:
         if step["voice"] != self._voice:

@@ -47,6 +47,11 @@ class Shaper:
     _quiet: list[tuple[int, int]] = field(default_factory=list)  # shaped start, end
     _marks: list[tuple[int, int]] = field(default_factory=list)  # position or -1, raw index
 
+    @property
+    def is_mute(self) -> bool:
+        """Nothing loud enough to hear has come so far."""
+        return not self._begun
+
     def mark(self, position: int, sample: int) -> None:
         """A word begins at this raw sample; position -1 means that a clause ends."""
         self._marks.append((position, sample))
@@ -63,6 +68,8 @@ class Shaper:
 
     def finish(self) -> bytes:
         """The rest of the step, with its closing silence cut to length."""
+        if self.is_mute:
+            return b""
         tail = array.array("h", bytes(self._held))
         self._held.clear()
         keep = len(tail)
@@ -72,7 +79,7 @@ class Shaper:
         if not self.tight_end:
             keep = min(len(tail), keep + TRAILING)
         self.sent += keep
-        return tail[:keep].tobytes() if self._begun else b""
+        return tail[:keep].tobytes()
 
     def words(self, *, final: bool = False) -> Iterator[Heard]:
         """Words whose end is known by now, in order."""
