@@ -73,14 +73,11 @@ class _Counted(httpx.AsyncByteStream):
     def __init__(self, inner: httpx.AsyncByteStream, pool: _Pool) -> None:
         self.inner = inner
         self.pool = pool
-        self.open = True
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for piece in self.inner:
             yield piece
 
     async def aclose(self) -> None:
-        if self.open:
-            self.open = False
-            self.pool.in_flight -= 1
+        self.pool.in_flight -= 1  # httpx closes a body once
         await self.inner.aclose()

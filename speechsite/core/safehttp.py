@@ -118,9 +118,9 @@ async def post(
 ) -> Answer:
     """Send a message and hear the start of the answer. Redirects are not followed."""
     deadline = asyncio.get_running_loop().time() + timeout
-    request = client.build_request("POST", url, content=content, headers=dict(headers))
     body = bytearray()
     with _our_errors():
+        request = client.build_request("POST", url, content=content, headers=dict(headers))
         async with _answer(client, request, deadline, follow_redirects=False) as response:
             try:
                 async for piece in _pieces(response, limit, deadline):
@@ -213,12 +213,6 @@ class _PublicNetwork(httpcore.AsyncNetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
-
-    async def connect_unix_socket(self, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:
-        raise Refused("sockets of this machine are not called")
-
-    async def sleep(self, seconds: float) -> None:
-        await self.inner.sleep(seconds)
 
     async def _addresses(self, host: str, port: int) -> list[str]:
         loop = asyncio.get_running_loop()

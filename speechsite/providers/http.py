@@ -174,10 +174,11 @@ class HttpAdapter(Adapter):
     def scrub(self, value: Any) -> Any:
         """A provider's answer without our secrets, and fit for any database."""
         if isinstance(value, str):
+            value = value.replace("\0", "").encode("utf-8", "replace").decode()
             for secret in self.credentials.values():
                 if len(secret) >= 4:
                     value = value.replace(secret, "***")
-            return value.replace("\0", "").encode("utf-8", "replace").decode()
+            return value
         if isinstance(value, Mapping):
             return {self.scrub(str(key)): self.scrub(part) for key, part in value.items()}
         if isinstance(value, (list, tuple)):

@@ -250,6 +250,15 @@ def test_a_message_to_a_private_place_is_refused():
         post(answering(lambda _: httpx.Response(200)), "http://10.0.0.1/")
 
 
+@pytest.mark.parametrize("url", ["http://exa mple.com:port/", "x", "ftp://example.com/"])
+def test_what_cannot_be_called_is_refused(url: str):
+    transport = answering(lambda _: httpx.Response(200))
+    with pytest.raises(safehttp.Refused):
+        post(transport, url)
+    with pytest.raises(safehttp.Refused):
+        fetch(url, transport)
+
+
 def test_a_message_that_nobody_answers_ends_at_its_timeout():
     with pytest.raises(safehttp.Unreachable):
         post(answering(lambda _: httpx.Response(200, stream=Slow(b"x"))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -299,6 +299,19 @@ def test_a_success_without_links_cannot_be_fetched(result: Any):
         run(host, story)
 
 
+def test_a_failure_for_its_input_is_rejected():
+    answer = wire("record_fail")
+    answer["data"] |= {"failCode": "422", "failMsg": "The voice is not known"}
+    event = run(Host(httpx.Response(200, json=answer)), lambda kie: kie.check(TASK))
+    assert type(event.error) is Rejected
+
+
+def test_a_question_that_is_malformed_is_raised():
+    answer = httpx.Response(200, json={"code": 400, "msg": "taskId is required", "data": None})
+    with pytest.raises(Rejected):
+        run(Host(answer), lambda kie: kie.check(""))
+
+
 LINK = UpstreamEvent(UpstreamState.SUCCEEDED, TASK, ("https://tempfile.example/a/b.mp3",))
 
 
@@ -308,6 +321,21 @@ def test_a_link_that_fails_is_exchanged_once():
     assert host.body(1) == {"url": LINK.result[0]}
     assert "authorization" in host.seen[1].headers
     assert "authorization" not in host.seen[2].headers
+
+
+class Breaking(httpx.AsyncByteStream):
+    """Two pieces, then a broken connection."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"ID3" + b"x" * 200_000
+        raise httpx.ReadError("gone")
+
+
+def test_a_download_that_has_started_is_not_started_again():
+    host = Host(httpx.Response(200, stream=Breaking()))
+    with pytest.raises(Unavailable):
+        run(host, lambda kie: heard(kie, LINK))
+    assert len(host.seen) == 1
 
 
 @pytest.mark.parametrize(

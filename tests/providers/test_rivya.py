@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import Callable
 from decimal import Decimal
@@ -358,6 +359,19 @@ def test_a_repeated_cleaning_says_the_same_and_uploads_once(cleaning: CleaningOr
     run(host, story)
     assert host.seen[1].content == host.seen[2].content
     assert host.seen[1].headers["idempotency-key"] == host.seen[2].headers["idempotency-key"]
+
+
+def test_only_some_uploads_are_kept(cleaning: CleaningOrder, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("speechsite.providers.rivya.adapter.UPLOADS_KEPT", 1)
+    answers = (said("file", 201), said("generation_queued")) * 2
+    host = Host(*answers, said("file", 201), said("generation_queued"))
+
+    async def story(rivya: Rivya) -> None:
+        for key in ("k-1", "k-2", "k-1"):
+            await rivya.submit(dataclasses.replace(cleaning, key=key))
+
+    run(host, story)
+    assert len(host.seen) == 6
 
 
 @pytest.mark.parametrize("wrong", ["type", "size"])
