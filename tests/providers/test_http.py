@@ -154,6 +154,11 @@ def test_a_scrubbed_answer_can_be_stored_anywhere(value: Any):
     assert "\\u0000" not in text.replace("\\\\", "")
 
 
+def test_a_secret_too_short_to_be_one_does_not_eat_words():
+    plain = Plain(credentials={"api_key": SECRET, "group": "a"})
+    assert plain.scrub("a banana") == "a banana"
+
+
 def test_a_secret_in_disguise_is_found():
     assert adapter(None).scrub(SECRET.replace("very", "ve\0ry")) == "***"
 

@@ -323,6 +323,15 @@ def test_a_link_that_fails_is_exchanged_once():
     assert "authorization" not in host.seen[2].headers
 
 
+def test_a_code_written_as_text_counts():
+    answer = wire("create_accepted") | {"code": "200"}
+    event = run(Host(httpx.Response(200, json=answer)), lambda kie: kie.submit(order()))
+    assert event.state is UpstreamState.QUEUED
+    host = Host(httpx.Response(200, json=answer | {"code": "402"}))
+    with pytest.raises(AccountEmpty):
+        run(host, lambda kie: kie.submit(order()))
+
+
 class Breaking(httpx.AsyncByteStream):
     """Two pieces, then a broken connection."""
 
