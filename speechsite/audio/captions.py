@@ -216,7 +216,7 @@ def _groups(text: str, atoms: Sequence[TimedWord], is_wide: bool) -> Iterator[li
         if group and _parts_from(text, group, atom):
             yield group
             group = []
-        while group and not _fits(text, [*group, atom], is_wide):
+        while group and not _has_room(text, group, atom, is_wide):
             cut = _clause_cut(text, group)
             yield group[:cut]
             group = group[cut:]
@@ -231,8 +231,6 @@ def _parts_from(text: str, group: Sequence[TimedWord], atom: TimedWord) -> bool:
     if "\n" in text[last.end : atom.start]:
         return True
     if atom.start_ms - last.end_ms >= _SILENCE_MS:
-        return True
-    if atom.end_ms - group[0].start_ms > _LONGEST_CUE_MS:
         return True
     ends = _ENDS_SENTENCE.search(text, last.start, last.end) is not None
     return ends and last.end_ms - group[0].start_ms >= _SHORTEST_CUE_MS
@@ -249,8 +247,10 @@ def _clause_cut(text: str, group: Sequence[TimedWord]) -> int:
     return len(group)
 
 
-def _fits(text: str, group: Sequence[TimedWord], is_wide: bool) -> bool:
-    return any(True for _ in _layouts(text, group, is_wide))
+def _has_room(text: str, group: list[TimedWord], atom: TimedWord, is_wide: bool) -> bool:
+    if atom.end_ms - group[0].start_ms > _LONGEST_CUE_MS:
+        return False
+    return any(True for _ in _layouts(text, [*group, atom], is_wide))
 
 
 def _lines(text: str, group: Sequence[TimedWord], is_wide: bool) -> str:

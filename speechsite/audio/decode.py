@@ -10,6 +10,7 @@ import codecs
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -68,16 +69,35 @@ def opened(source: Source, format: str | None = None) -> Iterator[AudioStream]:
         yield stream
 
 
+class Decoding:
+    """One pass through a sound, which afterwards knows how long the sound really was.
+
+    A resampler rounds at the end, so the samples that came out are not a measure.
+    """
+
+    def __init__(self, source: Source, format: str | None = None, rate: int | None = None) -> None:
+        self._source = source
+        self._format = format
+        self._rate = rate
+        self.seconds = Fraction(0)
+
+    def blocks(self) -> Iterator[Samples]:
+        with opened(self._source, self._format) as stream:
+            own_rate = stream.codec_context.sample_rate
+            resampler = av.AudioResampler(format="s16", layout="mono", rate=self._rate or own_rate)
+            samples = 0
+            for frame in frames(stream):
+                samples += frame.samples
+                for block in resampler.resample(frame):
+                    yield block.to_ndarray()[0]
+            self.seconds = Fraction(samples, own_rate)
+            for block in resampler.resample(None):
+                yield block.to_ndarray()[0]
+
+
 def decode(source: Source, format: str | None = None, rate: int | None = None) -> Iterator[Samples]:
     """Blocks of mono samples, at the sound's own rate unless another is wanted."""
-    with opened(source, format) as stream:
-        rate = rate or stream.codec_context.sample_rate
-        resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
-        for frame in frames(stream):
-            for block in resampler.resample(frame):
-                yield block.to_ndarray()[0]
-        for block in resampler.resample(None):
-            yield block.to_ndarray()[0]
+    return Decoding(source, format, rate).blocks()
 
 
 def frames(stream: AudioStream) -> Iterator[av.AudioFrame]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import queue
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ def join(
     encoded = encode.encode_file(
         blocks, output_format, wanted.rate, path, expected_ms=_expected_ms(parts)
     )
-    _check(path, output_format, timeline.duration_ms)
+    check(path, output_format, timeline.duration_ms)
     return Joined(timeline.duration_ms, timeline.parts_ms, encoded.size)
 
 
@@ -99,31 +100,50 @@ class _Timeline:
         self._rate = rate
         self._gap = np.zeros(gap_ms * rate // 1000, dtype=np.int16)
         self._written = 0
+        self._elapsed = Fraction(0)
         self.parts_ms: list[int] = []
 
     @property
     def duration_ms(self) -> int:
-        return round(self._written * 1000 / self._rate)
+        return self._ms(self._written)
 
     def blocks(self) -> Iterator[Samples]:
         for number, part in enumerate(self._parts):
             if number and len(self._gap):
                 self._written += len(self._gap)
+                self._elapsed += Fraction(len(self._gap), self._rate)
                 yield self._gap
             begun = self._written
-            for block in _faded(decode.decode(part.path, part.format, self._rate), self._rate):
-                self._written += len(block)
-                yield block
+            yield from self._part(part)
             if self._written == begun:
                 raise NotAudio(f"part {number + 1} holds no sound")
-            self.parts_ms.append(round((self._written - begun) * 1000 / self._rate))
+            self.parts_ms.append(self._ms(self._written) - self._ms(begun))
+
+    def _part(self, part: Part) -> Iterator[Samples]:
+        decoding = decode.Decoding(part.path, part.format, self._rate)
+        begun = self._written
+
+        # Resampling rounds each part up; over thousands of parts that would be heard as drift.
+        def due() -> int:
+            self._elapsed += decoding.seconds
+            return round(self._elapsed * self._rate) - begun
+
+        for block in faded(decoding.blocks(), self._rate, due):
+            self._written += len(block)
+            yield block
+
+    def _ms(self, samples: int) -> int:
+        return round(samples * 1000 / self._rate)
 
 
-def _faded(blocks: Iterable[Samples], rate: int) -> Iterator[Samples]:
-    """One part with a short fade at both ends, in blocks worth handing over."""
+def faded(blocks: Iterable[Samples], rate: int, due: Callable[[], int]) -> Iterator[Samples]:
+    """One part with a short fade at both ends, in blocks worth handing over.
+
+    When nothing follows, `due` is asked how many samples the part should have had.
+    """
     fade = max(rate * _FADE_MS // 1000, 1)
     held: list[Samples] = []
-    size = 0
+    size = given = 0
     is_first = True
     for block in blocks:
         held.append(block)
@@ -136,9 +156,15 @@ def _faded(blocks: Iterable[Samples], rate: int) -> Iterator[Samples]:
             is_first = False
         # The end is only known when nothing follows, so as much as a fade is kept back.
         yield whole[:-fade]
+        given += len(whole) - fade
         held, size = [whole[-fade:].copy()], fade
     if size:
-        yield _closed(np.concatenate(held), fade, is_first)
+        yield _closed(_resized(np.concatenate(held), due() - given), fade, is_first)
+
+
+def _resized(samples: Samples, length: int) -> Samples:
+    missing = max(length - len(samples), 0)
+    return np.pad(samples, (0, missing))[: max(length, 1)]
 
 
 def _closed(whole: Samples, fade: int, is_first: bool) -> Samples:
@@ -214,7 +240,8 @@ def _bytes_per_second(format_name: str) -> int:
     return sound.rate if sound.codec in ("ulaw", "alaw") else sound.rate * 2
 
 
-def _check(path: str | Path, format_name: str, wanted_ms: int) -> None:
+def check(path: str | Path, format_name: str, wanted_ms: int) -> None:
+    """Raise DurationMismatch when a written file does not last as long as it should."""
     measure = decode.duration_ms if wanted_ms <= _DECODED_CHECK_MS else probe.counted_ms
     found_ms = measure(path, format_name)
     if abs(found_ms - wanted_ms) > TOLERANCE_MS:

@@ -35,9 +35,9 @@ _CONTROLS = regex.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_ENDS = regex.compile(r"\r\n?|\x85")
 
 _EMOJI = regex.compile(
-    r"[\p{Extended_Pictographic}--[©®™‼⁉〰〽]]|[#*0-9]\ufe0f?\u20e3"
+    r"(?:[\p{Extended_Pictographic}--[©®™‼⁉〰〽]]|[#*0-9]\ufe0f?\u20e3"
     r"|[\p{Regional_Indicator}\p{Emoji_Modifier}\ufe0e\ufe0f\U000e0020-\U000e007f]"
-    r"|(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])\u200d",
+    r"|(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])\u200d)++[ \t]?",
     regex.V1,
 )
 _WIDE_GAP = regex.compile(r"(?<=\S)[ \t]{2,}+")

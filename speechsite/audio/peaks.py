@@ -46,7 +46,7 @@ class Peaks:
             return [0] * points
         edges = np.arange(points + 1) * used / points
         starts = edges[:-1].astype(int)
-        ends = np.maximum(np.ceil(edges[1:]).astype(int), starts + 1)
+        ends = np.maximum(edges[1:].astype(int), starts + 1)
         return [
             min(-(-int(self._buckets[start:end].max()) * 100 // _FULL_SCALE), 100)
             for start, end in zip(starts, ends, strict=True)
