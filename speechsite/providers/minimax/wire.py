@@ -132,16 +132,17 @@ def audio_setting(order: SpeechOrder, codecs: Mapping[str, str]) -> AudioSetting
 
 def script_of(order: SpeechOrder) -> Script:
     """The text as sent: a pause stands only between two things that can be said."""
-    sent, waiting = Script(), Decimal(0)
+    sent, waiting, begun = Script(), Decimal(0), False
     for part in script.parts(order.text):
         if isinstance(part, Pause):
             waiting += part.seconds
             continue
         speakable = script.is_speakable(part.text)
-        if waiting and speakable and script.is_speakable(sent.text):
+        if waiting and speakable and begun:
             sent.add_mark(_pause(waiting))
         # A part without anything to say lets the pauses around it grow together.
         waiting = Decimal(0) if speakable else waiting
+        begun = begun or speakable
         sent.add_words(Words(part.text, part.at))
     return sent
 
