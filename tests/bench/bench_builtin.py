@@ -58,31 +58,37 @@ async def first_chunk(text: str, *, cold: bool) -> float:
 
 
 async def speaking(voice: str, text: str) -> None:
-    seconds, passed, memory = await drain(
+    seconds, passed, busy, memory = await drain(
         Builtin().speak(order(text, voice)), engine.speakers, 22_050
     )
     print(
         f"speech {voice}: {len(text)} characters, {seconds / passed:.0f} x real time"
-        f" on one core, child {memory:.0f} MB"
+        f" ({seconds / busy:.0f} by processor time), child {memory:.0f} MB"
     )
 
 
 async def cleaning(path: Path) -> None:
     work = Builtin().clean(CleaningOrder(path, path.name, "audio/wav", 0, "isolation", "bench"))
-    seconds, passed, memory = await drain(work, engine.cleaners, 48_000)
-    print(f"cleaning: {seconds / passed:.1f} x real time, child {memory:.0f} MB")
+    seconds, passed, busy, memory = await drain(work, engine.cleaners, 48_000)
+    print(
+        f"cleaning: {seconds / passed:.1f} x real time ({seconds / busy:.1f} by processor time),"
+        f" child {memory:.0f} MB"
+    )
 
 
 async def drain(
     work: AsyncIterator[Chunk], pool: engine.Pool, rate: int
-) -> tuple[float, float, float]:
-    size, memory = 0, 0
+) -> tuple[float, float, float, float]:
+    """Seconds of sound, seconds passed, the child's processor seconds, its megabytes."""
+    size, memory, busy = 0, 0, 0.0
     begun = time.perf_counter()
     async for chunk in work:
         size += len(chunk.audio)
         for child in pool.children():
-            memory = max(memory, psutil.Process(child).memory_info().rss)
-    return size / 2 / rate, time.perf_counter() - begun, memory / 1e6
+            process = psutil.Process(child)
+            memory = max(memory, process.memory_info().rss)
+            busy = max(busy, sum(process.cpu_times()[:2]))
+    return size / 2 / rate, time.perf_counter() - begun, busy, memory / 1e6
 
 
 def recording(path: Path, minutes: int) -> Path:
