@@ -210,6 +210,8 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_PREVENT_ENUMERATION = HAS_EMAIL
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Speechsite"
+# Without mail nobody can verify an address; a second factor should not wait for it.
+MFA_ALLOW_UNVERIFIED_EMAIL = not HAS_EMAIL
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 30
