@@ -22,5 +22,6 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "shortcuts_are_on": preferences.shortcuts_are_on(request),
         "languages": settings.LANGUAGES,
         "signup_open": settings.SIGNUP_OPEN,
+        "welcome_credits": settings.WELCOME_CREDITS,
         "site_version": settings.VERSION,
     }

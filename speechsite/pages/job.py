@@ -24,9 +24,9 @@ from speechsite.pages import readalong, waveform
 PLAYER_FORMAT = "mp3_44100_128"
 DOWNLOADS = (
     ("mp3_44100_128", gettext_lazy("MP3"), gettext_lazy("plays everywhere")),
-    ("wav_44100", gettext_lazy("WAV"), gettext_lazy("uncompressed, for editing")),
-    ("flac_44100", gettext_lazy("FLAC"), gettext_lazy("lossless, smaller")),
-    ("opus_48000_64", gettext_lazy("Opus"), gettext_lazy("smallest, for messengers")),
+    ("wav_44100", gettext_lazy("WAV"), gettext_lazy("for editing")),
+    ("flac_44100", gettext_lazy("FLAC"), gettext_lazy("lossless")),
+    ("opus_48000_64", gettext_lazy("Opus"), gettext_lazy("for messengers")),
 )
 CAPTIONS = (
     ("srt", gettext_lazy("SRT")),

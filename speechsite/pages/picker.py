@@ -71,6 +71,8 @@ def card(voice: Voice, *, is_chosen: bool = False) -> dict[str, Any]:
     """A voice as the lists show it."""
     return {
         "voice": voice,
+        # Many names tell the accent already.
+        "accent": "" if voice.accent in voice.name else voice.accent,
         "language": language_name(voice.language) if voice.language else "",
         "is_chosen": is_chosen,
         "has_preview": has_preview(voice),

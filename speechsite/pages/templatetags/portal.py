@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from speechsite.credits import prices
-from speechsite.credits.models import LedgerEntry, Price
+from speechsite.credits.models import MILLI, LedgerEntry, Price
 from voices.languages import language_name
 from voices.models import Voice
 
@@ -60,10 +60,18 @@ def credits(millicredits: int | None) -> str:
 
 
 @register.filter
+def credits_words(millicredits: int | None) -> str:
+    """Credits with their unit: "1 credit", "0.306 credits"."""
+    amount = millicredits or 0
+    words = ngettext("%(n)s credit", "%(n)s credits", 1 if amount == MILLI else 2)
+    return words % {"n": prices.format_credits(amount)}
+
+
+@register.filter
 def signed_credits(millicredits: int) -> str:
-    """A change of a balance, with its sign; zero has none."""
+    """A change of a balance, with its sign; a dash where nothing moved."""
     if not millicredits:
-        return "0"
+        return "–"
     sign = "+" if millicredits > 0 else "−"
     return sign + prices.format_credits(abs(millicredits))
 
@@ -85,7 +93,8 @@ def described(field: forms.BoundField) -> SafeString:
     ids = []
     if field.help_text:
         ids.append(f"{field.auto_id}_helptext")
-    attributes: dict[str, Any] = {}
+    # The label says it already; a placeholder that repeats it only looks filled in.
+    attributes: dict[str, Any] = {"placeholder": ""}
     if field.errors:
         ids.append(f"{field.auto_id}_error")
         attributes["aria-invalid"] = "true"
