@@ -6,8 +6,9 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django_q import admin as queue_admin
@@ -122,14 +123,17 @@ class JobAdmin(ReadOnlyPage):
     )
     def cancel_job(
         self, request: HttpRequest, form: BaseDialogForm, object_id: str
-    ) -> HttpResponseRedirect:
+    ) -> HttpResponse:
         job = get_object_or_404(Job, pk=object_id)
         if job.is_finished:
             messages.warning(request, _("This job is over already."))
         else:
             lifecycle.cancel(job)
             messages.success(request, _("The job was canceled."))
-        return redirect("admin:jobs_job_change", object_id)
+        page = reverse("admin:jobs_job_change", args=[object_id])
+        if "HX-Request" in request.headers:  # the question was asked in a dialog
+            return HttpResponse(headers={"HX-Redirect": page})
+        return redirect(page)
 
 
 def _dress(model: Any, page: Any) -> None:
