@@ -6,129 +6,39 @@ import base64
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
 from tests.fakes import sound, tones
-from tests.fakes.upstream import BrokenOff, Fault, Part, Task, Upstream, html, parts_of
-
-STREAMED_FORMATS = frozenset(
-    [
-        "mp3_22050_32",
-        "mp3_24000_48",
-        "mp3_44100_32",
-        "mp3_44100_64",
-        "mp3_44100_96",
-        "mp3_44100_128",
-        "mp3_44100_192",
-        "pcm_8000",
-        "pcm_16000",
-        "pcm_22050",
-        "pcm_24000",
-        "pcm_32000",
-        "pcm_44100",
-        "pcm_48000",
-        "ulaw_8000",
-        "alaw_8000",
-        "opus_48000_32",
-        "opus_48000_64",
-        "opus_48000_96",
-        "opus_48000_128",
-        "opus_48000_192",
-    ]
+from tests.fakes.elevenlabs_rules import (
+    DIALOGUE_KEYS,
+    MODELS,
+    REFUSALS,
+    SPEECH_KEYS,
+    TAKES_LANGUAGE,
+    VOICES,
+    Refusal,
+    alignment_of,
+    bad_key,
+    check_keys,
+    check_schema,
+    cut,
+    flow,
+    form_in,
+    format_asked,
+    headers_of,
+    length_of,
+    media_type_of,
+    object_in,
+    refusal,
+    step_of,
+    subscription_of,
+    voice_entry,
 )
-WAV_FORMATS = frozenset(f"wav_{rate}" for rate in (8000, 16000, 22050, 24000, 32000, 44100, 48000))
-MEDIA_TYPES = {"mp3": "audio/mpeg", "pcm": "audio/pcm", "wav": "audio/wav", "opus": "audio/ogg"}
-
-# Model: characters per request, credits per character.
-MODELS = {
-    "eleven_multilingual_v2": (10_000, 1.0),
-    "eleven_flash_v2_5": (40_000, 0.5),
-    "eleven_turbo_v2_5": (40_000, 0.5),
-    "eleven_flash_v2": (30_000, 0.5),
-    "eleven_turbo_v2": (30_000, 0.5),
-    "eleven_v3": (5_000, 1.0),
-}
-TAKES_LANGUAGE = frozenset({"eleven_flash_v2_5", "eleven_turbo_v2_5", "eleven_v3"})
-SPEECH_KEYS = frozenset(
-    [
-        "text",
-        "model_id",
-        "language_code",
-        "voice_settings",
-        "pronunciation_dictionary_locators",
-        "seed",
-        "previous_text",
-        "next_text",
-        "previous_request_ids",
-        "next_request_ids",
-        "apply_text_normalization",
-        "apply_language_text_normalization",
-        "use_pvc_as_ivc",
-        "audio_effects",
-    ]
-)
-DIALOGUE_KEYS = frozenset(
-    [
-        "inputs",
-        "model_id",
-        "language_code",
-        "settings",
-        "previous_text",
-        "future_text",
-        "seed",
-        "pronunciation_dictionary_locators",
-        "apply_text_normalization",
-        "use_pvc_as_ivc",
-        "previous_request_ids",
-        "next_request_ids",
-        "audio_effects",
-    ]
-)
-SETTING_KEYS = frozenset(
-    ["stability", "similarity_boost", "style", "use_speaker_boost", "speed", "clone_strength"]
-)
-QUERY_KEYS = frozenset({"output_format", "enable_logging", "optimize_streaming_latency"})
-
-VOICES = {
-    "21m00Tcm4TlvDq8ikWAM": ("Rachel", "female", "american"),
-    "TX3LPaxmHKxFdv7VOQHJ": ("Liam", "male", "american"),
-    "JBFqnCBsd6RMkjVDRZzb": ("George", "male", "british"),
-}
-
-
-class Refusal(Exception):
-    """An answer other than the one that was asked for."""
-
-    def __init__(self, status: int, detail: Any) -> None:
-        super().__init__(str(detail))
-        self.response = httpx.Response(status, json={"detail": detail})
-
-
-def refusal(http: int, kind: str, code: str, message: str, status: str = "") -> Refusal:
-    return Refusal(
-        http,
-        {
-            "type": kind,
-            "code": code,
-            "message": message,
-            "status": status or code,
-            "request_id": "c0ffee",
-            "param": None,
-        },
-    )
-
-
-REFUSALS = {
-    Fault.SERVER_ERROR: (500, "internal_error", "internal_error", "something broke"),
-    Fault.MAINTENANCE: (503, "service_unavailable", "maintenance", "back soon"),
-    Fault.BAD_KEY: (401, "authentication_error", "unauthorized", "bad key", "invalid_api_key"),
-    Fault.REJECTED: (400, "validation_error", "invalid_parameters", "not like this"),
-    Fault.MODERATED: (400, "validation_error", "content_violation", "against the policy"),
-}
+from tests.fakes.upstream import BrokenOff, Fault, Part, Task, Upstream, html
 
 
 @dataclass
@@ -153,7 +63,7 @@ class FakeElevenLabs(Upstream):
         self._numbers = itertools.count(1)
         for voice_id, (name, gender, accent) in VOICES.items():
             labels = {"gender": gender, "accent": accent, "language": "en", "age": "middle_aged"}
-            self.voices[voice_id] = _voice(voice_id, name, "premade", labels)
+            self.voices[voice_id] = voice_entry(voice_id, name, "premade", labels)
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
         try:
@@ -192,7 +102,7 @@ class FakeElevenLabs(Upstream):
                 del self.voices[voice]
                 return httpx.Response(200, json={"status": "ok"})
             case ["GET", "v1", "user", "subscription"]:
-                return httpx.Response(200, json=_subscription(self.quota, self.credits))
+                return httpx.Response(200, json=subscription_of(self.quota, self.credits))
             case ["GET", "v1", "history"]:
                 return self._history_page(request)
             case ["GET", "v1", "history", item, "audio"]:
@@ -202,11 +112,11 @@ class FakeElevenLabs(Upstream):
     # What costs something
 
     def _speech(self, request: httpx.Request, voice: str, form: list[str]) -> httpx.Response:
-        body = _json(request)
-        _check_schema(body, "text", "voice_settings")
+        body = object_in(request)
+        check_schema(body, "text", "voice_settings")
         self._check_key(request)
-        _check_keys(body, SPEECH_KEYS)
-        output_format = _output_format(request, form)
+        check_keys(body, SPEECH_KEYS)
+        output_format = format_asked(request, form)
         self._known_voice(voice)
         text = body["text"]
         self._check_model(body, len(text))
@@ -220,11 +130,11 @@ class FakeElevenLabs(Upstream):
         return self._hand_out(task, request, form, output_format, text)
 
     def _dialogue(self, request: httpx.Request, form: list[str]) -> httpx.Response:
-        body = _json(request)
-        _check_schema(body, "inputs", "settings")
+        body = object_in(request)
+        check_schema(body, "inputs", "settings")
         self._check_key(request)
-        _check_keys(body, DIALOGUE_KEYS)
-        output_format = _output_format(request, form)
+        check_keys(body, DIALOGUE_KEYS)
+        output_format = format_asked(request, form)
         turns = body["inputs"]
         if not turns or len({turn["voice_id"] for turn in turns}) > 10:
             raise refusal(400, "validation_error", "invalid_parameters", "one to ten voices")
@@ -238,7 +148,7 @@ class FakeElevenLabs(Upstream):
         return self._hand_out(task, request, form, output_format, text)
 
     def _isolation(self, request: httpx.Request) -> httpx.Response:
-        parts = _form(request)
+        parts = form_in(request)
         if not parts.get("audio", Part(b"")).filename:
             raise Refusal(422, [{"type": "missing", "loc": ["body", "audio"], "msg": "required"}])
         self._check_key(request)
@@ -268,7 +178,7 @@ class FakeElevenLabs(Upstream):
                 id=f"item{next(self._numbers):016d}",
                 model=model,
                 body={**body, "path": request.url.path, "query": dict(request.url.params)},
-                audio=audio or tones.tone(output_format, _milliseconds(text)),
+                audio=audio or tones.tone(output_format, length_of(text)),
                 fault=fault,
                 accepted_at=now,
                 ready_at=now,
@@ -287,28 +197,28 @@ class FakeElevenLabs(Upstream):
             return html(200)
         if task.fault is Fault.NEVER_ENDS:
             raise httpx.ReadTimeout("the sound never came", request=request)
-        headers = _headers(task)
+        headers = headers_of(task)
         if "with-timestamps" in form:
             headers["content-type"] = "application/json"
             pieces = self._lines(task, text, 4 if "stream" in form else 1)
         else:
-            headers["content-type"] = _media_type(output_format)
-            pieces = _cut(task.audio, 4)
+            headers["content-type"] = media_type_of(output_format)
+            pieces = cut(task.audio, 4)
         if task.fault is Fault.AUDIO_EMPTY:
             pieces = []
         if task.fault is Fault.AUDIO_TRUNCATED:
             stream = BrokenOff(b"".join(pieces))
             return httpx.Response(200, headers=headers, stream=stream)
-        return httpx.Response(200, headers=headers, content=_flow(pieces))
+        return httpx.Response(200, headers=headers, content=flow(pieces))
 
     def _lines(self, task: Task, text: str, count: int) -> list[bytes]:
         """The sound in lines; each names its characters, timed from the very start."""
-        sounds = _cut(task.audio, count)
-        step = _step(text)
+        sounds = cut(task.audio, count)
+        step = step_of(text)
         share = -(-len(text) // len(sounds))
         lines = []
         for at, piece in enumerate(sounds):
-            alignment = _alignment(text, at * share, (at + 1) * share, step)
+            alignment = alignment_of(text, at * share, (at + 1) * share, step)
             line = {
                 "audio_base64": base64.b64encode(piece).decode(),
                 "alignment": alignment if self.gives_alignment else None,
@@ -340,7 +250,7 @@ class FakeElevenLabs(Upstream):
         )
 
     def _add_voice(self, request: httpx.Request) -> httpx.Response:
-        parts = _form(request)
+        parts = form_in(request)
         name = parts.get("name", Part(b"")).content.decode()
         if not name or not parts.get("files", Part(b"")).filename:
             raise Refusal(422, [{"type": "missing", "loc": ["body", "name"], "msg": "required"}])
@@ -348,7 +258,7 @@ class FakeElevenLabs(Upstream):
         self._refuse(fault, request)
         labels = json.loads(parts.get("labels", Part(b"null")).content) or {}
         voice_id = f"clone{next(self._numbers):015d}"
-        self.voices[voice_id] = _voice(voice_id, name, "cloned", labels)
+        self.voices[voice_id] = voice_entry(voice_id, name, "cloned", labels)
         if fault is Fault.DROP_AFTER:
             raise self.drop(request)
         return httpx.Response(200, json={"voice_id": voice_id, "requires_verification": False})
@@ -394,9 +304,9 @@ class FakeElevenLabs(Upstream):
                 "date_unix": int(time.time()),
                 "character_count_change_from": left - round(task.credits),
                 "character_count_change_to": left,
-                "content_type": _media_type(output_format),
+                "content_type": media_type_of(output_format),
                 "output_format": output_format,
-                "alignments": {"alignment": _alignment(text, 0, len(text), _step(text))},
+                "alignments": {"alignment": alignment_of(text, 0, len(text), step_of(text))},
                 "state": "created",
                 "source": "TTS",
             }
@@ -412,7 +322,7 @@ class FakeElevenLabs(Upstream):
         if given is None:
             raise refusal(401, kind, "missing_api_key", "no key", "needs_authorization")
         if given != self.key:
-            raise _bad_key()
+            raise bad_key()
 
     def _refuse(self, fault: Fault, request: httpx.Request) -> None:
         """Faults that strike before anything is accepted."""
@@ -447,135 +357,3 @@ class FakeElevenLabs(Upstream):
             raise refusal(400, "validation_error", "text_too_long", "too long", word)
         if body.get("language_code") and model not in TAKES_LANGUAGE:
             raise refusal(400, "validation_error", "unsupported_model", "no language_code here")
-
-
-def _bad_key() -> Refusal:
-    return refusal(*REFUSALS[Fault.BAD_KEY])
-
-
-def _json(request: httpx.Request) -> dict[str, Any]:
-    try:
-        body = json.loads(request.content)
-    except ValueError:
-        raise Refusal(422, [{"type": "json_invalid", "loc": ["body"], "msg": "bad"}]) from None
-    if not isinstance(body, dict):
-        raise Refusal(422, [{"type": "dict_type", "loc": ["body"], "msg": "an object please"}])
-    return body
-
-
-def _form(request: httpx.Request) -> dict[str, Part]:
-    parts = parts_of(request)
-    if not parts:
-        raise Refusal(422, [{"type": "missing", "loc": ["body"], "msg": "a form please"}])
-    return parts
-
-
-def _check_schema(body: Mapping[str, Any], required: str, settings: str) -> None:
-    kind = str if required == "text" else list
-    if not isinstance(body.get(required), kind):
-        raise Refusal(
-            422, [{"type": "missing", "loc": ["body", required], "msg": "Field required"}]
-        )
-    for name in ("stability", "similarity_boost"):
-        value = (body.get(settings) or {}).get(name)
-        if value is not None and not 0 <= value <= 1:
-            raise Refusal(
-                422,
-                [
-                    {
-                        "type": "less_than_equal",
-                        "loc": ["body", settings, name],
-                        "msg": "Input should be less than or equal to 1",
-                        "input": value,
-                    }
-                ],
-            )
-
-
-def _check_keys(body: Mapping[str, Any], known: frozenset[str]) -> None:
-    strange = set(body) - known | set(body.get("voice_settings") or {}) - SETTING_KEYS
-    if strange:
-        raise refusal(400, "validation_error", "invalid_parameters", f"unknown: {strange}")
-
-
-def _output_format(request: httpx.Request, form: list[str]) -> str:
-    if form not in ([], ["stream"], ["with-timestamps"], ["stream", "with-timestamps"]):
-        raise Refusal(404, "Not Found")
-    if set(request.url.params) - QUERY_KEYS:
-        raise refusal(400, "validation_error", "invalid_parameters", "unknown query")
-    name = request.url.params.get("output_format", "mp3_44100_128")
-    known = STREAMED_FORMATS if "stream" in form else STREAMED_FORMATS | WAV_FORMATS
-    if name not in known:
-        raise refusal(400, "validation_error", "invalid_output_format", f"no format {name}")
-    return name
-
-
-def _milliseconds(text: str) -> int:
-    return min(2000, 300 + 20 * len(text) // 100 * 100)
-
-
-def _headers(task: Task) -> dict[str, str]:
-    cost = str(round(task.credits))
-    if task.fault is Fault.NEGATIVE_USAGE:
-        cost = "-5"
-    if task.fault is Fault.ABSURD_USAGE:
-        cost = "9" * 30
-    return {"request-id": task.id, "history-item-id": task.id, "character-cost": cost}
-
-
-def _media_type(output_format: str) -> str:
-    return MEDIA_TYPES.get(output_format.partition("_")[0], "audio/basic")
-
-
-def _cut(data: bytes, count: int) -> list[bytes]:
-    size = -(-len(data) // count)
-    return [data[at : at + size] for at in range(0, len(data), size)]
-
-
-async def _flow(pieces: list[bytes]) -> AsyncIterator[bytes]:
-    for piece in pieces:
-        yield piece
-
-
-def _step(text: str) -> float:
-    return _milliseconds(text) / 1000 / max(1, len(text))
-
-
-def _alignment(text: str, first: int, last: int, step: float) -> dict[str, list[Any]]:
-    places = range(first, min(last, len(text)))
-    return {
-        "characters": [text[place] for place in places],
-        "character_start_times_seconds": [round(place * step, 3) for place in places],
-        "character_end_times_seconds": [round((place + 1) * step, 3) for place in places],
-    }
-
-
-def _voice(voice_id: str, name: str, category: str, labels: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "voice_id": voice_id,
-        "name": name,
-        "category": category,
-        "labels": dict(labels),
-        "description": None,
-        "preview_url": None,
-        "available_for_tiers": [],
-        "high_quality_base_model_ids": [],
-        "verified_languages": None,
-    }
-
-
-def _subscription(quota: int, left: float) -> dict[str, Any]:
-    return {
-        "tier": "creator",
-        "character_count": round(quota - left),
-        "character_limit": quota,
-        "max_credit_limit_extension": "unlimited",
-        "can_extend_character_limit": True,
-        "allowed_to_extend_character_limit": False,
-        "voice_slots_used": 3,
-        "voice_limit": 30,
-        "can_use_instant_voice_cloning": True,
-        "status": "active",
-        "open_invoices": [],
-        "has_open_invoices": False,
-    }

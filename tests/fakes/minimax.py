@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
-import re
-import tarfile
-import zipfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
 from tests.fakes import tones
+from tests.fakes.minimax_rules import (
+    MODELS,
+    NAME,
+    PAUSE,
+    PREFIX,
+    REFUSALS,
+    STREAM_KEYS,
+    TASK_KEYS,
+    VOICE_KEYS,
+    VOICES,
+    Refusal,
+    audio_asked,
+    check_audio_setting,
+    check_options,
+    check_pauses,
+    check_voice_setting,
+    event_of,
+    file_id_of,
+    flow,
+    invalid,
+    length_of,
+    ok,
+    tar_of,
+    text_of_file,
+    titles_of,
+)
 from tests.fakes.upstream import (
     BrokenOff,
     Fault,
@@ -24,68 +46,7 @@ from tests.fakes.upstream import (
     html,
     json_of,
     parts_of,
-    within,
 )
-
-PREFIX = "/minimax"
-MODELS = frozenset(
-    f"speech-{version}-{quality}"
-    for version in ("2.8", "2.6", "02", "01")
-    for quality in ("hd", "turbo")
-)
-EMOTIONS = frozenset(
-    {"happy", "sad", "angry", "fearful", "disgusted", "surprised", "calm", "fluent", "whisper"}
-)
-FORMATS = frozenset({"mp3", "pcm", "flac", "wav"})
-RATES = frozenset({8000, 16000, 22050, 24000, 32000, 44100})
-BITRATES = frozenset({32000, 64000, 128000, 256000})
-EFFECTS = frozenset({"spacious_echo", "auditorium_echo", "lofi_telephone", "robotic"})
-VOICES = {
-    "audiobook_male_1": "Audiobook",
-    "English_Graceful_Lady": "Graceful Lady",
-    "Chinese (Mandarin)_Lyrical_Voice": "Lyrical Voice",
-    "moss_audio_ce44fc67-7ce3-11f0-8de5-96e35d26fb85": "Moss",
-    "male-qn-qingse": "Fresh youth",
-}
-
-SHARED_KEYS = frozenset(
-    {
-        "model", "text", "voice_setting", "audio_setting", "pronunciation_dict",
-        "language_boost", "voice_modify", "aigc_watermark",
-    }
-)  # fmt: skip
-TASK_KEYS = SHARED_KEYS | {"text_file_id"}
-STREAM_KEYS = SHARED_KEYS | {
-    "stream", "stream_options", "timbre_weights", "subtitle_enable", "subtitle_type",
-    "output_format",
-}  # fmt: skip
-VOICE_KEYS = frozenset({"voice_id", "speed", "vol", "pitch", "emotion", "latex_read"})
-AUDIO_KEYS = frozenset({"bitrate", "format", "channel"})
-
-# Our fault, MiniMax's code, and the HTTP status that a gateway puts on it.
-REFUSALS = {
-    Fault.SERVER_ERROR: (1013, 500, "internal service error"),
-    Fault.MAINTENANCE: (1033, 503, "downstream error"),
-    Fault.RATE_LIMIT: (1002, 429, "rate limit"),
-    Fault.NO_FUNDS: (1008, 402, "insufficient balance"),
-    Fault.BAD_KEY: (1004, 401, "login fail"),
-    Fault.REJECTED: (2013, 400, "invalid params"),
-    Fault.MODERATED: (1026, 400, "input new_sensitive"),
-}
-PAUSE = re.compile(r"<#(\d+(?:\.\d{1,2})?)#>")
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{6,254}[A-Za-z0-9]")
-
-
-class Refusal(Exception):
-    """A non-zero `base_resp`."""
-
-    def __init__(self, code: int, http: int, message: str) -> None:
-        super().__init__(message)
-        self.code, self.http, self.message = code, http, message
-
-
-def invalid(message: str) -> Refusal:
-    return Refusal(2013, 400, f"invalid params, {message}")
 
 
 @dataclass
@@ -152,9 +113,9 @@ class FakeMiniMax(Upstream):
         fault = self._next(request)
         if fault is Fault.NOT_JSON:
             return html(200)
-        rate, codec, bitrate, channels = _audio(body, "audio_sample_rate", 2)
+        rate, codec, bitrate, channels = audio_asked(body, "audio_sample_rate", 2)
         name = f"mp3_{rate}_{bitrate // 1000}" if codec == "mp3" else f"{codec}_{rate}"
-        task = self._take(body, text, fault, tones.tone(name, _milliseconds(text), channels))
+        task = self._take(body, text, fault, tones.tone(name, length_of(text), channels))
         if fault is Fault.DROP_AFTER:
             raise self.drop(request)
         if fault is Fault.GATEWAY:
@@ -162,7 +123,7 @@ class FakeMiniMax(Upstream):
         usage: Any = round(task.credits)
         if fault in (Fault.NEGATIVE_USAGE, Fault.ABSURD_USAGE):
             usage = -1 if fault is Fault.NEGATIVE_USAGE else 10**18
-        return _ok(
+        return ok(
             {
                 "task_id": task.id,
                 "task_token": "eyJhbGciOiJSUzI1NiJ9.secret",
@@ -175,26 +136,26 @@ class FakeMiniMax(Upstream):
         task = self._task(request.url.params.get("task_id", ""))
         answer: dict[str, Any] = {"task_id": int(task.id)}
         if task.fault is Fault.UNKNOWN_STATE:
-            return _ok({**answer, "status": "Pondering"})
+            return ok({**answer, "status": "Pondering"})
         if self.progress(task) < 1:
-            return _ok({**answer, "status": "Processing"})
+            return ok({**answer, "status": "Processing"})
         if task.fault is Fault.TASK_FAILS:
-            return _ok({**answer, "status": "Failed"})
-        return _ok({**answer, "status": "Success", "file_id": _file_id(task)})
+            return ok({**answer, "status": "Failed"})
+        return ok({**answer, "status": "Success", "file_id": file_id_of(task)})
 
     def _retrieve(self, request: httpx.Request) -> httpx.Response:
         task = self._by_file(request.url.params.get("file_id", ""))
         described: dict[str, Any] = {
-            "file_id": _file_id(task),
+            "file_id": file_id_of(task),
             "bytes": 0,
             "created_at": 1_767_225_600,
-            "filename": f"{_file_id(task)}.tar",
+            "filename": f"{file_id_of(task)}.tar",
             "purpose": "t2a_async",
         }
         if self.links:
             origin = self.base_url.removesuffix(PREFIX)
-            described["download_url"] = f"{origin}/download/{_file_id(task)}"
-        return _ok({"file": described})
+            described["download_url"] = f"{origin}/download/{file_id_of(task)}"
+        return ok({"file": described})
 
     def _retrieve_content(self, request: httpx.Request) -> httpx.Response:
         return self._content(self._by_file(request.url.params.get("file_id", "")))
@@ -202,7 +163,7 @@ class FakeMiniMax(Upstream):
     def _download(self, request: httpx.Request, name: str) -> httpx.Response:
         if name.endswith(".titles"):
             task = self._task(name.removesuffix(".titles"))
-            return httpx.Response(200, content=json.dumps(_titles(task)))
+            return httpx.Response(200, content=json.dumps(titles_of(task)))
         return self._content(self._by_file(name))
 
     def _content(self, task: Task) -> httpx.Response:
@@ -220,18 +181,18 @@ class FakeMiniMax(Upstream):
         return httpx.Response(200, headers=kind, content=whole)
 
     def _archive(self, task: Task) -> bytes:
-        rate, codec, bitrate, _ = _audio(task.body, "audio_sample_rate", 2)
+        rate, codec, bitrate, _ = audio_asked(task.body, "audio_sample_rate", 2)
         notes = {
-            "audio_length": _milliseconds(task.body["spoken"]),
+            "audio_length": length_of(task.body["spoken"]),
             "audio_sample_rate": rate,
             "audio_size": len(task.audio),
             "bitrate": bitrate,
         }
-        stem = f"{_file_id(task)}/content-{task.id}"
+        stem = f"{file_id_of(task)}/content-{task.id}"
         return tar_of(
             {
                 f"{stem}.{codec}": task.audio,
-                f"{stem}.titles": json.dumps(_titles(task)).encode(),
+                f"{stem}.titles": json.dumps(titles_of(task)).encode(),
                 f"{stem}.extra": json.dumps(notes).encode(),
             }
         )
@@ -246,7 +207,7 @@ class FakeMiniMax(Upstream):
         text = self._text(body)
         if body.get("stream") is not True or body.get("output_format", "hex") != "hex":
             raise invalid("this fake only streams hex")
-        rate, codec, bitrate, channels = _audio(body, "sample_rate", 1)
+        rate, codec, bitrate, channels = audio_asked(body, "sample_rate", 1)
         if codec == "wav":
             raise invalid("wav cannot be streamed")
         fault = self._next(request)
@@ -254,7 +215,7 @@ class FakeMiniMax(Upstream):
             self._take(body, text, fault, b"")
             return html(200)
         name = f"mp3_{rate}_{bitrate // 1000}" if codec == "mp3" else f"{codec}_{rate}"
-        audio = tones.tone(name, _milliseconds(text), channels)
+        audio = tones.tone(name, length_of(text), channels)
         task = self._take(body, text, fault, audio)
         if fault is Fault.DROP_AFTER:
             raise self.drop(request)
@@ -264,7 +225,7 @@ class FakeMiniMax(Upstream):
         headers = {"content-type": "text/event-stream"}
         if fault is Fault.AUDIO_TRUNCATED:
             return httpx.Response(200, headers=headers, stream=BrokenOff(b"".join(events)))
-        return httpx.Response(200, headers=headers, content=_flow(events))
+        return httpx.Response(200, headers=headers, content=flow(events))
 
     def _events(self, task: Task) -> list[bytes]:
         audio = b"" if task.fault is Fault.AUDIO_EMPTY else task.audio
@@ -276,7 +237,7 @@ class FakeMiniMax(Upstream):
         if task.fault is Fault.TASK_FAILS:
             code, _, message = REFUSALS[Fault.SERVER_ERROR]
             base = {"status_code": self.code or code, "status_msg": message}
-            return [_event(events[0]), _event({"data": None, "base_resp": base})]
+            return [event_of(events[0]), event_of({"data": None, "base_resp": base})]
         usage = {Fault.NEGATIVE_USAGE: -7, Fault.ABSURD_USAGE: 10**18}.get(
             task.fault, round(task.credits)
         )
@@ -295,7 +256,7 @@ class FakeMiniMax(Upstream):
         )
         if task.fault is Fault.NEVER_ENDS:
             events.pop()
-        return [*map(_event, events), b"data: [DONE]\n\n"]
+        return [*map(event_of, events), b"data: [DONE]\n\n"]
 
     # Files and voices
 
@@ -312,7 +273,7 @@ class FakeMiniMax(Upstream):
         file_id = next(self._numbers)
         self.uploads[file_id] = file
         described = {"file_id": file_id, "bytes": len(file.content), "filename": file.filename}
-        return _ok({"file": {**described, "purpose": purpose, "created_at": 1_767_225_600}})
+        return ok({"file": {**described, "purpose": purpose, "created_at": 1_767_225_600}})
 
     def _voices(self, request: httpx.Request) -> httpx.Response:
         if json_of(request).get("voice_type") not in (
@@ -324,7 +285,7 @@ class FakeMiniMax(Upstream):
             for voice, name in self.voices.items()
         ]
         cloned = [{"voice_id": voice, "description": []} for voice in self.clones]
-        return _ok({"system_voice": system, "voice_cloning": cloned, "voice_generation": None})
+        return ok({"system_voice": system, "voice_cloning": cloned, "voice_generation": None})
 
     def _clone(self, request: httpx.Request) -> httpx.Response:
         body = json_of(request)
@@ -339,7 +300,7 @@ class FakeMiniMax(Upstream):
         self.clones[voice] = self.uploads[body["file_id"]].filename
         if fault is Fault.DROP_AFTER:
             raise self.drop(request)
-        return _ok({"input_sensitive": {"type": 0}, "demo_audio": ""})
+        return ok({"input_sensitive": {"type": 0}, "demo_audio": ""})
 
     def _delete_voice(self, request: httpx.Request) -> httpx.Response:
         body = json_of(request)
@@ -348,7 +309,7 @@ class FakeMiniMax(Upstream):
         if body.get("voice_id") not in self.clones:
             raise Refusal(2054, 400, "voice id not exist")
         del self.clones[body["voice_id"]]
-        return _ok({"voice_id": body["voice_id"]})
+        return ok({"voice_id": body["voice_id"]})
 
     # What it insists on
 
@@ -387,7 +348,7 @@ class FakeMiniMax(Upstream):
 
     def _by_file(self, file_id: str) -> Task:
         for task in self.tasks.values():
-            if str(_file_id(task)) == file_id:
+            if str(file_id_of(task)) == file_id:
                 return task
         raise invalid("file_id")
 
@@ -398,7 +359,7 @@ class FakeMiniMax(Upstream):
             text = body["text"]
             if not isinstance(text, str) or not text.strip() or len(text) > 50_000:
                 raise invalid("text")
-            _check_pauses(text)
+            check_pauses(text)
             return text
         file_id = body["text_file_id"]
         # A number in quotes is refused as well.
@@ -406,7 +367,7 @@ class FakeMiniMax(Upstream):
             raise invalid("text_file_id")
         if file_id not in self.uploads:
             raise invalid("text_file_id not found")
-        return _file_text(self.uploads[file_id])
+        return text_of_file(self.uploads[file_id])
 
     def _check(
         self, body: Mapping[str, Any], keys: frozenset[str], rate_key: str, reading_key: str
@@ -420,123 +381,10 @@ class FakeMiniMax(Upstream):
             raise invalid("voice_setting")
         if not body.get("timbre_weights"):
             self._check_voice(voice.get("voice_id"))
-        _check_voice_setting(voice)
-        _check_audio_setting(body.get("audio_setting", {}), rate_key)
-        _check_options(body)
+        check_voice_setting(voice)
+        check_audio_setting(body.get("audio_setting", {}), rate_key)
+        check_options(body)
 
     def _check_voice(self, voice: Any) -> None:
         if voice not in self.voices and voice not in self.clones:
             raise Refusal(2054, 400, "voice id not exist")
-
-
-def tar_of(members: Mapping[str, bytes]) -> bytes:
-    """An archive as MiniMax packs it."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, content in members.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return buffer.getvalue()
-
-
-def _ok(answer: Mapping[str, Any]) -> httpx.Response:
-    base = {"status_code": 0, "status_msg": "success"}
-    return httpx.Response(200, json={**answer, "base_resp": base})
-
-
-def _event(event: Mapping[str, Any]) -> bytes:
-    return f"data: {json.dumps(event)}\n\n".encode()
-
-
-async def _flow(pieces: list[bytes]) -> AsyncIterator[bytes]:
-    for piece in pieces:
-        yield piece
-
-
-def _file_id(task: Task) -> int:
-    # Not the file id that the creation named.
-    return int(task.id) + 52
-
-
-def _audio(body: Mapping[str, Any], rate_key: str, channels: int) -> tuple[int, str, int, int]:
-    setting = body.get("audio_setting", {})
-    return (
-        setting.get(rate_key, 32000),
-        setting.get("format", "mp3"),
-        setting.get("bitrate", 128000),
-        setting.get("channel", channels),
-    )
-
-
-def _milliseconds(text: str) -> int:
-    return min(2000, 300 + 20 * len(text) // 100 * 100)
-
-
-def _titles(task: Task) -> list[dict[str, Any]]:
-    """Sentence times, with positions in the text as it was sent."""
-    text = task.body["spoken"]
-    step = _milliseconds(text) / max(1, len(text))
-    return [
-        {
-            "text": found[0],
-            "pronounce_text": found[0],
-            "time_begin": found.start() * step,
-            "time_end": found.end() * step,
-            "text_begin": found.start(),
-            "text_end": found.end(),
-        }
-        for found in re.finditer(r"[^。！？.!?]+[。！？.!?]*", text)
-    ]
-
-
-def _file_text(file: Part) -> str:
-    if not file.filename.endswith(".zip"):
-        return file.content.decode()
-    with zipfile.ZipFile(io.BytesIO(file.content)) as archive:
-        if not all(re.fullmatch(r"\d+\.(txt|json)", name) for name in archive.namelist()):
-            raise invalid("check file in zip error")
-        return "".join(archive.read(name).decode() for name in archive.namelist())
-
-
-def _check_pauses(text: str) -> None:
-    parts = re.split(r"<#[^#]*#>", text)
-    if len(parts) > 1 and not all(any(map(str.isalnum, part)) for part in parts):
-        raise invalid("a pause stands between two spoken parts")
-    for mark in re.findall(r"<#[^#]*#>", text):
-        found = PAUSE.fullmatch(mark)
-        if found is None or not 0.01 <= float(found[1]) <= 99.99:
-            raise invalid("pause")
-
-
-def _check_voice_setting(voice: Mapping[str, Any]) -> None:
-    for key, low, high in (("speed", 0.5, 2), ("vol", 0.01, 10), ("pitch", -12, 12)):
-        if key in voice and not within(voice[key], low, high):
-            raise invalid(key)
-    if type(voice.get("pitch", 0)) is not int:
-        raise invalid("pitch")
-    if voice.get("emotion", "calm") not in EMOTIONS:
-        raise invalid("emotion")
-
-
-def _check_audio_setting(audio: Mapping[str, Any], rate_key: str) -> None:
-    if set(audio) - AUDIO_KEYS - {rate_key}:
-        raise invalid("audio_setting")
-    if audio.get("format", "mp3") not in FORMATS or audio.get(rate_key, 32000) not in RATES:
-        raise invalid("audio format")
-    if audio.get("bitrate", 128000) not in BITRATES or audio.get("channel", 1) not in (1, 2):
-        raise invalid("bitrate or channel")
-
-
-def _check_options(body: Mapping[str, Any]) -> None:
-    tones_given = body.get("pronunciation_dict", {"tone": []})["tone"]
-    if not all(isinstance(tone, str) and "/" in tone for tone in tones_given):
-        raise invalid("pronunciation_dict")
-    modify = body.get("voice_modify", {})
-    for key in ("pitch", "intensity", "timbre"):
-        if not within(modify.get(key, 0), -100, 100):
-            raise invalid(key)
-    if "sound_effects" in modify and modify["sound_effects"] not in EFFECTS:
-        raise invalid("sound_effects")
-    if not isinstance(body.get("aigc_watermark", False), bool):
-        raise invalid("aigc_watermark")

@@ -24,7 +24,8 @@ from speechsite.providers.types import (
     SpeechOrder,
     UpstreamState,
 )
-from tests.fakes.minimax import PAUSE, FakeMiniMax
+from tests.fakes.minimax import FakeMiniMax
+from tests.fakes.minimax_rules import PAUSE
 from tests.fakes.server import serving
 from tests.fakes.upstream import Fault, Part
 from tests.providers.minimax_talk import (

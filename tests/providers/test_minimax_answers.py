@@ -23,7 +23,8 @@ from speechsite.providers.types import (
     WordTime,
 )
 from tests.fakes import tones
-from tests.fakes.minimax import FakeMiniMax, tar_of
+from tests.fakes.minimax import FakeMiniMax
+from tests.fakes.minimax_rules import tar_of
 from tests.providers.minimax_talk import (
     DONE,
     ORDER,
