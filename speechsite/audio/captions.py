@@ -34,6 +34,7 @@ _ATOM = regex.compile(
     rf"[\p{{Ps}}\p{{Pi}}]*+(?:[{_WIDE_CLASS}]\p{{M}}*+|[^\s{_WIDE_CLASS}]"
     rf"(?:[^\s{_WIDE_CLASS}\p{{Ps}}\p{{Pi}}])*+)[^\s\w\p{{Ps}}\p{{Pi}}]*+|[\p{{Ps}}\p{{Pi}}]++"
 )
+_CONTROL = regex.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _CLUSTER = regex.compile(r"\X")
 _CORE = regex.compile(r"[\p{L}\p{N}](?:.*[\p{L}\p{N}\p{M}])?", regex.DOTALL)
 _ENDS_SENTENCE = regex.compile(r"[.!?。！？…؟।]\p{P}*$")
@@ -79,7 +80,7 @@ def cues(text: str, words: Sequence[Timed], duration_ms: int, language: str = ""
     when that is the language. Spans longer than a word are divided in proportion; without any times
     they are estimated.
     """
-    text = markup.blanked(text)
+    text = _showable(text)
     known = _usable(words, len(text), duration_ms) or estimate(text, duration_ms)
     is_wide = language[:2].lower() in ("zh", "ja", "ko")
     atoms = _timed_atoms(text, known, is_wide)
@@ -92,7 +93,7 @@ def cues(text: str, words: Sequence[Timed], duration_ms: int, language: str = ""
 
 def estimate(text: str, duration_ms: int) -> list[TimedWord]:
     """Word times in proportion to length, punctuation counted as silence."""
-    spans = list(_atom_spans(markup.blanked(text)))
+    spans = list(_atom_spans(_showable(text)))
     weights = [(_said(text[start:end]), _silent(text[start:end])) for start, end in spans]
     total = sum(said + silent for said, silent in weights) or 1
     words = []
@@ -137,6 +138,11 @@ def to_json(text: str, words: Iterable[Timed], timing: str) -> str:
         for word in words
     ]
     return json.dumps({"text": text, "timing": timing, "words": listed}, ensure_ascii=False)
+
+
+def _showable(text: str) -> str:
+    """The text with blanks for what is never shown, so that positions stay true."""
+    return str(_CONTROL.sub(" ", markup.blanked(text)))
 
 
 def _usable(words: Sequence[Timed], length: int, duration_ms: int) -> list[TimedWord]:
