@@ -1,34 +1,36 @@
 """Who works on what: conditional updates with leases, fair between accounts.
 
-A claim is one UPDATE that says "if nobody else has it"; two workers never get the
+A claim is an UPDATE that says "if nobody else has it"; two workers never get the
 same row. A lease that is not renewed runs out, and the work is claimable again.
 """
 
 from __future__ import annotations
 
-import os
-import socket
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
-from pathlib import Path
+from itertools import islice
+from typing import Any
+from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Case, Count, F, Min, Q, QuerySet, Value, When, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
-from jobs import lifecycle
+from jobs import holders, lifecycle, turns
 from jobs.models import Job, Segment
 from jobs.states import LIVE_SEGMENT, SegmentState
-from speechsite.core.ids import new_token
 from speechsite.upstreams import routing
 from speechsite.upstreams.models import Channel, Offer
 
 LEASE = timedelta(seconds=30)
 JOIN_LEASE = timedelta(seconds=60)
 IN_FLIGHT = (SegmentState.SUBMITTING, SegmentState.RUNNING)
-SCAN = 400  # accounts looked at in one round
+BATCH = 400  # pieces of dead workers that are looked at in one go
+SPARE = 32  # pieces looked at beyond those that are wanted: some may have to wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Claim:
 
 def worker_name() -> str:
     """Says which process on which machine holds a lease, so that its death can be seen."""
-    return f"{socket.gethostname()[:24]}:{os.getpid()}:{_started(os.getpid())}:{new_token()[:6]}"
+    return holders.new_name()
 
 
 def claim_waiting(worker: str, *, limit: int) -> list[Claim]:
@@ -54,16 +56,10 @@ def claim_waiting(worker: str, *, limit: int) -> list[Claim]:
         return []
     now = timezone.now()
     with transaction.atomic():
+        _alone()
         board = routing.board(_busy(), _recent(now))
-        candidates = _candidates(_open_models(board), min(limit, sum(board.room.values())))
-        chosen: list[tuple[Segment, Offer]] = []
-        for row in candidates:
-            offer = _choose(row, board, now) if len(chosen) < limit else None
-            if offer is not None:
-                chosen.append((row, offer))
-        # In the order of their keys: two workers that lock the same rows never wait in a ring.
-        chosen.sort(key=lambda pair: pair[0].pk)
-        claims = [Claim(row, offer) for row, offer in chosen if _take(row, offer, worker, now)]
+        chosen = _chosen(board, min(limit, sum(board.room.values())), now)
+        claims = _take(chosen, worker, now)
     lifecycle.start({claim.segment.job_id for claim in claims})
     return claims
 
@@ -79,9 +75,7 @@ def claim_due(worker: str, *, limit: int) -> list[Segment]:
     if not ids:
         return []
     taken = [pk for pk in ids if due.filter(pk=pk).update(worker=worker, lease_until=now + LEASE)]
-    return list(
-        Segment.objects.filter(pk__in=taken).select_related("channel", "job", "voice", "job__model")
-    )
+    return list(_for_work(taken).order_by("due_at"))
 
 
 def claim_joins(worker: str, *, limit: int) -> list[Job]:
@@ -101,12 +95,16 @@ def claim_joins(worker: str, *, limit: int) -> list[Job]:
     return list(Job.objects.filter(pk__in=taken).select_related("user", "price", "model", "voice"))
 
 
-def renew(worker: str, segments: Iterable[int], joins: Iterable[object]) -> set[int]:
+def renew(worker: str, segments: Iterable[int], joins: Iterable[UUID]) -> set[int]:
     """Lengthen our leases; returns the segments that are no longer ours to work on."""
     now = timezone.now()
     segments = set(segments)
     ours = Segment.objects.filter(pk__in=segments, worker=worker, state__in=LIVE_SEGMENT)
-    ours.update(lease_until=now + LEASE)
+    with transaction.atomic():
+        # A row that somebody is writing keeps its lease until the next beat: who holds
+        # many rows and never waits for one cannot be part of a deadlock.
+        free = list(ours.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        ours.filter(pk__in=free).update(lease_until=now + LEASE)
     Job.objects.filter(pk__in=list(joins), joiner=worker).update(join_lease_until=now + JOIN_LEASE)
     return segments - set(ours.values_list("pk", flat=True))
 
@@ -117,7 +115,7 @@ def expired() -> list[Segment]:
     return list(
         Segment.objects.filter(state=SegmentState.SUBMITTING, lease_until__lte=now)
         .select_related("channel", "job")
-        .order_by("pk")[:SCAN]
+        .order_by("pk")[:BATCH]
     )
 
 
@@ -131,7 +129,7 @@ def release_dead() -> int:
     joining = Job.objects.filter(join_lease_until__gt=now, is_joinable=True)
     names = set(held.order_by().values_list("worker", flat=True).distinct())
     names |= set(joining.order_by().values_list("joiner", flat=True).distinct())
-    dead = [name for name in names if _is_dead(name)]
+    dead = [name for name in names if holders.is_dead(name)]
     if not dead:
         return 0
     freed = held.filter(worker__in=dead).update(lease_until=now)
@@ -153,7 +151,35 @@ def _waiting() -> QuerySet[Segment]:
     return Segment.objects.filter(state=SegmentState.WAITING, due_at__lte=timezone.now())
 
 
-def _open_models(board: routing.Board) -> list[str]:
+def _alone() -> None:
+    """One claim at a time, or two workers would both see the last free place of a channel.
+
+    SQLite's transactions are alone anyway.
+    """
+    channels = Channel.objects.filter(is_enabled=True).order_by("pk")
+    list(channels.select_for_update(no_key=True).values_list("pk", flat=True))
+
+
+def _chosen(board: routing.Board, limit: int, now: datetime) -> dict[int, Offer]:
+    """Which segment goes through which offer, at most `limit` of them."""
+    models = _open_models(board, now)
+    if limit <= 0 or not models:
+        return {}
+    waiting = _waiting().filter(model_slug__in=models)
+    order = list(islice(turns.order(_lines(waiting), _in_flight()), limit + SPARE))
+    rows = _first_rows(waiting, order)
+    chosen: dict[int, Offer] = {}
+    for job in order:
+        if len(chosen) == limit:
+            break
+        row = next(rows[job], None)
+        offer = _offer_for(row, board, now) if row is not None else None
+        if row is not None and offer is not None:
+            chosen[row["pk"]] = offer
+    return chosen
+
+
+def _open_models(board: routing.Board, now: datetime) -> list[str]:
     """Waiting models that somebody can take now; the others are told why they wait."""
     models = set(_waiting().order_by().values_list("model_slug", flat=True).distinct())
     open_models = []
@@ -162,79 +188,84 @@ def _open_models(board: routing.Board) -> list[str]:
         if reason is None:
             open_models.append(model)
         elif not reason.is_busy:
-            told = _waiting().filter(model_slug=model).exclude(waiting_reason=reason.text[:200])
-            told.update(waiting_reason=reason.text[:200])
+            _tell(_waiting().filter(model_slug=model), reason.text, now)
     return open_models
 
 
-def _candidates(models: list[str], limit: int) -> list[Segment]:
-    """Due segments of these models in the order of their turns."""
-    waiting = _waiting().filter(model_slug__in=models)
-    accounts = list(waiting.order_by().values_list("user_id", flat=True).distinct()[:SCAN])
-    if not accounts or limit <= 0:
-        return []
-    flying = _in_flight(accounts)
-    accounts.sort(key=lambda account: flying.get(account, 0))
-    share = -(-limit // len(accounts)) + 1
-    turns: list[tuple[int, int, Segment]] = []
-    for account in accounts[: limit + 1]:
-        rows = (
-            waiting.filter(user_id=account)
-            .select_related("channel", "job", "voice", "job__model")
-            .defer("job__text", "job__peaks")
-            .order_by("pk")[: max(share, limit // 2)]
-        )
-        base = flying.get(account, 0)
-        turns += [(base + turn, row.pk, row) for turn, row in enumerate(rows)]
-    turns.sort(key=lambda item: item[:2])
-    return [row for _, _, row in turns]
+def _tell(waiting: QuerySet[Segment], reason: str, now: datetime) -> None:
+    """Say why these wait. The time in which they may find a provider begins with the first word."""
+    deadline = now + timedelta(seconds=settings.WAITING_DEADLINE_SECONDS)
+    unaware = waiting.filter(waiting_reason="", submitted_at__isnull=True)
+    unaware.update(waiting_reason=reason[:200], deadline_at=deadline)
+    waiting.exclude(waiting_reason=reason[:200]).update(waiting_reason=reason[:200])
 
 
-def _in_flight(accounts: list[int]) -> dict[int, int]:
-    rows = Segment.objects.filter(state__in=IN_FLIGHT, user_id__in=accounts).order_by()
-    return dict(rows.values_list("user_id").annotate(Count("pk")))
+def _lines(waiting: QuerySet[Segment]) -> list[turns.Line]:
+    rows = waiting.order_by().values_list("user_id", "job_id")
+    return [turns.Line(*row) for row in rows.annotate(Min("pk"), Count("pk"))]
 
 
-def _choose(row: Segment, board: routing.Board, now: datetime) -> Offer | None:
+def _in_flight() -> dict[tuple[int, UUID], int]:
+    rows = Segment.objects.filter(state__in=IN_FLIGHT).order_by()
+    counted = rows.values_list("user_id", "job_id").annotate(Count("pk"))
+    return {(user, job): count for user, job, count in counted}
+
+
+def _first_rows(waiting: QuerySet[Segment], order: list[UUID]) -> Any:
+    """By job, its first due rows: enough for all the turns it got."""
+    wanted = max((order.count(job) for job in set(order)), default=0)
+    place = Window(RowNumber(), partition_by=F("job_id"), order_by=F("index").asc())
+    rows = waiting.filter(job_id__in=set(order)).annotate(place=place).filter(place__lte=wanted)
+    found = defaultdict(list)
+    columns = ("pk", "job_id", "model_slug", "excluded_channels", "attempts")
+    for row in rows.order_by("job_id", "index").values(*columns):
+        found[row["job_id"]].append(row)
+    return defaultdict(lambda: iter(()), {job: iter(rows) for job, rows in found.items()})
+
+
+def _offer_for(row: dict[str, Any], board: routing.Board, now: datetime) -> Offer | None:
     try:
-        return board.take(row.model_slug, excluded=_unable(row, board))
+        return board.take(row["model_slug"], excluded=row["excluded_channels"])
     except routing.NoChannel as none:
         if none.is_busy:
             return None
-        waiting = Segment.objects.filter(pk=row.pk, state=SegmentState.WAITING)
-        pause = timedelta(seconds=2 ** min(row.attempts, 6))
+        waiting = Segment.objects.filter(pk=row["pk"], state=SegmentState.WAITING)
+        pause = timedelta(seconds=2 ** min(row["attempts"], 6))
         # Everybody failed once: forget who, wait a little longer, and let the attempts decide.
         waiting.update(waiting_reason=none.reason[:200], due_at=now + pause, excluded_channels=[])
         return None
 
 
-def _unable(row: Segment, board: routing.Board) -> set[int]:
-    """Channels that failed this segment before, or that do not have its voice."""
-    unable = set(row.excluded_channels)
-    if row.voice is None or not row.voice.listed_by:
-        return unable
-    offers = board.offers.get(row.model_slug, [])
-    lacking = {o.channel_id for o in offers if o.channel.slug not in row.voice.listed_by}
-    # A test order is spoken by a built-in voice in its place.
-    return unable if row.job.is_test else unable | lacking
+def _take(chosen: dict[int, Offer], worker: str, now: datetime) -> list[Claim]:
+    """Make them ours, one UPDATE for each channel; what somebody is writing is left alone."""
+    # Waiting for a turn is no trouble: the time for trouble begins with the first attempt.
+    deadline = now + timedelta(seconds=settings.WAITING_DEADLINE_SECONDS)
+    waiting = Segment.objects.filter(pk__in=chosen, state=SegmentState.WAITING)
+    free = waiting.order_by("pk").select_for_update(skip_locked=True)
+    parts: dict[int, list[int]] = defaultdict(list)
+    for pk in list(free.values_list("pk", flat=True)):
+        parts[chosen[pk].channel_id].append(pk)
+    for channel, keys in parts.items():
+        waiting.filter(pk__in=keys).update(
+            state=SegmentState.SUBMITTING,
+            channel=channel,
+            worker=worker,
+            attempts=F("attempts") + 1,
+            lease_until=now + LEASE,
+            deadline_at=Case(
+                When(submitted_at__isnull=True, then=Value(deadline)), default=F("deadline_at")
+            ),
+            submitted_at=now,
+            waiting_reason="",
+        )
+    keys = [pk for keys in parts.values() for pk in keys]
+    return [Claim(row, chosen[row.pk]) for row in _for_work(keys).order_by("pk")]
 
 
-def _take(row: Segment, offer: Offer, worker: str, now: datetime) -> bool:
-    changes = {
-        "state": SegmentState.SUBMITTING,
-        "channel": offer.channel,
-        "worker": worker,
-        "lease_until": now + LEASE,
-        "submitted_at": now,
-        "waiting_reason": "",
-    }
-    waiting = Segment.objects.filter(pk=row.pk, state=SegmentState.WAITING)
-    if not waiting.update(attempts=F("attempts") + 1, **changes):
-        return False
-    for name, value in changes.items():
-        setattr(row, name, value)
-    row.attempts += 1
-    return True
+def _for_work(keys: Iterable[int]) -> QuerySet[Segment]:
+    rows = Segment.objects.filter(pk__in=list(keys))
+    rows = rows.select_related("channel", "job", "voice", "job__model", "job__upload")
+    return rows.defer("job__text", "job__peaks")
 
 
 def _busy() -> dict[int, int]:
@@ -249,28 +280,3 @@ def _recent(now: datetime) -> dict[int, int]:
         since = now - timedelta(seconds=channel.rate_seconds)
         counts[channel.pk] = Segment.objects.filter(channel=channel, submitted_at__gt=since).count()
     return counts
-
-
-def _is_dead(name: str) -> bool:
-    host, _, rest = name.partition(":")
-    pid, _, rest = rest.partition(":")
-    started = rest.partition(":")[0]
-    if host != socket.gethostname()[:24] or not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return _started.__wrapped__(int(pid)) != started
-
-
-@lru_cache(maxsize=2)
-def _started(pid: int) -> str:
-    """When a process began, in clock ticks since boot; empty where the system does not say."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return fields[19]
