@@ -18,6 +18,8 @@ from speechsite.core import lifeline
 from speechsite.management import prepare, processes, supervisor
 
 BACKLOG = 1024
+# What keeps idle processes small: no pool of arithmetic threads, few arenas of memory.
+FRUGAL = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
 
 class Command(BaseCommand):
@@ -71,6 +73,8 @@ class Command(BaseCommand):
     def _supervise(self, names: list[str], listener: socket.socket | None, host: str) -> None:
         """Replace this process, and the memory that preparing took, by the supervisor."""
         connections.close_all()
+        for name, value in FRUGAL.items():
+            os.environ.setdefault(name, value)
         plan: dict[str, Any] = {"ready_text": "The worker is running."}
         if listener is not None:
             port = listener.getsockname()[1]
