@@ -1,7 +1,9 @@
 """Live status by server-sent events, straight from the rows of `JobEvent`.
 
 One poller per web process reads new rows for all its listeners, and only while
-there are any. A listener that comes back with Last-Event-ID misses nothing.
+there are any; a message is made once, however many pages it goes to. Every page
+first gets a snapshot, so what happened between its drawing and its connection, or
+while it was away, is never missed. With Last-Event-ID it also gets what it missed.
 """
 
 from __future__ import annotations
@@ -11,21 +13,24 @@ import json
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, close_old_connections
-from django.db.models import Max
+from django.db import close_old_connections
+from django.db.models import Max, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from jobs import progress
 from jobs.models import Job, JobEvent
+from jobs.states import LIVE_JOB
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +38,20 @@ POLL = 0.25  # seconds between looks at the table
 KEEP_ALIVE = 15.0
 RETRY_MS = 2000
 LONGEST = 3600.0  # seconds; the browser then comes back by itself
-BACKLOG = 500  # events replayed at most
+BACKLOG = 500  # missed events replayed at most; the snapshot says how things stand
 OVERLAP = 200  # ids looked at again: a row with a smaller id may be committed later
 BATCH = 1000
 MOST_JOBS = 50
-MOST_WAITING = 1000  # events a slow listener may lag behind
+MOST_WAITING = 1000  # messages a slow listener may lag behind
+JUST_NOW = timedelta(minutes=1)  # what ended since then is news to a page that shows all jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An event as it goes over the wire."""
+
+    event_id: int
+    text: str
 
 
 @dataclass(eq=False, slots=True)
@@ -46,7 +60,7 @@ class Listener:
 
     user_id: int
     jobs: frozenset[UUID]
-    inbox: asyncio.Queue[JobEvent] = field(
+    inbox: asyncio.Queue[Message] = field(
         default_factory=lambda: asyncio.Queue(maxsize=MOST_WAITING)
     )
 
@@ -60,38 +74,50 @@ class Hub:
     def __init__(self) -> None:
         self.listeners: set[Listener] = set()
         self.poller: asyncio.Task[None] | None = None
+        self.is_reading = asyncio.Event()
 
-    def join(self, listener: Listener) -> None:
+    async def join(self, listener: Listener) -> None:
+        """Hand out to a listener from now on; what it reads itself afterwards leaves no gap."""
         self.listeners.add(listener)
         if self.poller is None or self.poller.done():
+            self.is_reading.clear()
             self.poller = asyncio.create_task(self._poll())
+        await self.is_reading.wait()
 
     def leave(self, listener: Listener) -> None:
         self.listeners.discard(listener)
 
     async def _poll(self) -> None:
-        last = await _db(_newest)
-        seen = OrderedDict((event.pk, None) for event in await _db(_after, last - OVERLAP))
+        last: int | None = None
+        seen: OrderedDict[int, None] = OrderedDict()
         while self.listeners:
-            await asyncio.sleep(POLL)
             try:
-                events = await _db(_after, last - OVERLAP)
-            except DatabaseError:
+                if last is None:
+                    last = await _db(_newest)
+                    seen.update((event.pk, None) for event in await _db(_after, last - OVERLAP))
+                    self.is_reading.set()
+                await asyncio.sleep(POLL)
+                last = await self._look(last, seen)
+            except Exception:
+                # A listener that is not served would wait for ever, so nothing ends the poller.
                 logger.exception("the live poller could not read the events")
-                continue
-            for event in events:
-                if event.pk in seen:
-                    continue
-                seen[event.pk] = None
-                last = max(last, event.pk)
-                self._hand_out(event)
-            while len(seen) > 2 * OVERLAP:
-                seen.popitem(last=False)
+                await asyncio.sleep(POLL)
 
-    def _hand_out(self, event: JobEvent) -> None:
+    async def _look(self, last: int, seen: OrderedDict[int, None]) -> int:
+        fresh = [event for event in await _db(_after, last - OVERLAP) if event.pk not in seen]
+        wanted = [event for event in fresh if any(one.wants(event) for one in self.listeners)]
+        messages = await _db(_messages_of, wanted) if wanted else []
+        seen.update((event.pk, None) for event in fresh)
+        while len(seen) > OVERLAP + 2 * BATCH:
+            seen.popitem(last=False)
+        for event, message in zip(wanted, messages, strict=True):
+            self._hand_out(event, message)
+        return max([last, *(event.pk for event in fresh)])
+
+    def _hand_out(self, event: JobEvent, message: Message) -> None:
         for listener in [one for one in self.listeners if one.wants(event)]:
             try:
-                listener.inbox.put_nowait(event)
+                listener.inbox.put_nowait(message)
             except asyncio.QueueFull:
                 # Its connection ends; the browser comes back with the last id it saw.
                 self.leave(listener)
@@ -129,43 +155,60 @@ async def stream(request: HttpRequest) -> HttpResponseBase:
 async def _messages(listener: Listener, last: int | None) -> AsyncIterator[str]:
     ends = time.monotonic() + LONGEST
     here = hub()
-    here.join(listener)
-    sent: set[int] = set()
     try:
+        await here.join(listener)
         yield f"retry: {RETRY_MS}\n\n"
-        if last is None:
-            for message in await _db(_snapshots, listener):
-                yield message
-        for event in await _db(_missed, listener, last):
-            sent.add(event.pk)
-            yield await _db(_message, event)
+        missed: list[Message] = [] if last is None else await _db(_missed, listener, last)
+        for message in missed:
+            yield message.text
+        for snapshot in await _db(_snapshots, listener):
+            yield snapshot
+        sent = {message.event_id for message in missed}
         while time.monotonic() < ends and listener in here.listeners:
-            event = await _next(listener)
-            if event is None:
+            news = await _next(listener)
+            if news is None:
                 yield ": still here\n\n"
-            elif event.pk not in sent:
-                yield await _db(_message, event)
+            elif news.event_id not in sent:
+                yield news.text
     finally:
         here.leave(listener)
 
 
-async def _next(listener: Listener) -> JobEvent | None:
+async def _next(listener: Listener) -> Message | None:
     with suppress(TimeoutError):
         return await asyncio.wait_for(listener.inbox.get(), KEEP_ALIVE)
     return None
 
 
-def _message(event: JobEvent) -> str:
-    job = Job.objects.defer("text", "peaks").get(pk=event.job_id)
-    data = {**_data(job), "kind": event.kind, "segment": event.data.get("index")}
-    return f"id: {event.pk}\nevent: job\ndata: {json.dumps(data)}\n\n"
+def _messages_of(events: Iterable[JobEvent]) -> list[Message]:
+    """Each event with how its job stands now, read once for each job."""
+    events = list(events)
+    standing = _standing({event.job_id for event in events})
+    messages = []
+    for event in events:
+        data = {**standing.get(event.job_id, {"job": str(event.job_id)})}
+        data |= {"kind": event.kind, "segment": event.data.get("index")}
+        text = f"id: {event.pk}\nevent: job\ndata: {json.dumps(data)}\n\n"
+        messages.append(Message(event.pk, text))
+    return messages
 
 
 def _snapshots(listener: Listener) -> list[str]:
-    """How the named jobs stand now: the page may be older than this connection."""
-    jobs = Job.objects.of(listener.user_id).filter(pk__in=listener.jobs).defer("text", "peaks")
-    snapshots = [{**_data(job), "kind": "snapshot", "segment": None} for job in jobs]
+    """How the named jobs, or all that are news, stand now."""
+    jobs = Job.objects.of(listener.user_id)
+    if listener.jobs:
+        jobs = jobs.filter(pk__in=listener.jobs)
+    else:
+        ended = Q(finished_at__gte=timezone.now() - JUST_NOW)
+        jobs = jobs.filter(ended | Q(state__in=LIVE_JOB))
+    named = list(jobs.order_by("-created_at").values_list("pk", flat=True)[:MOST_JOBS])
+    snapshots = [data | {"kind": "snapshot", "segment": None} for data in _standing(named).values()]
     return [f"event: job\ndata: {json.dumps(data)}\n\n" for data in snapshots]
+
+
+def _standing(job_ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
+    jobs = Job.objects.filter(pk__in=job_ids).defer("text", "peaks")
+    return {job.pk: _data(job) for job in jobs}
 
 
 def _data(job: Job) -> dict[str, Any]:
@@ -187,14 +230,12 @@ def _after(last: int) -> list[JobEvent]:
     return list(JobEvent.objects.filter(pk__gt=last).order_by("pk")[:BATCH])
 
 
-def _missed(listener: Listener, last: int | None) -> list[JobEvent]:
-    """What happened since the last event a page saw; nothing for a page that is new."""
-    if last is None:
-        return []
+def _missed(listener: Listener, last: int) -> list[Message]:
+    """What happened since the last event that a page saw; of very much, the end."""
     events = JobEvent.objects.filter(user_id=listener.user_id, pk__gt=last)
     if listener.jobs:
         events = events.filter(job_id__in=listener.jobs)
-    return list(events.order_by("pk")[:BACKLOG])
+    return _messages_of(reversed(events.order_by("-pk")[:BACKLOG]))
 
 
 async def _db(function: Any, *args: Any) -> Any:
