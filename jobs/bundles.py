@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.core.files.storage import default_storage
+from django.db import close_old_connections
 from django.http import Http404, HttpResponseBase, StreamingHttpResponse
-from django.http.response import content_disposition_header
+from django.utils.http import content_disposition_header
 
 from jobs import names, renditions
 from jobs.models import Job
@@ -26,6 +27,7 @@ def respond(user_id: int, ids: Sequence[str], name: str) -> HttpResponseBase:
         Job.objects.filter(user_id=user_id, pk__in=chosen, deleted_at__isnull=True)
         .exclude(audio="")
         .select_related("voice")
+        .defer("text", "peaks")
         .order_by("created_at")
     )
     if not jobs:
@@ -37,32 +39,45 @@ def respond(user_id: int, ids: Sequence[str], name: str) -> HttpResponseBase:
     return response
 
 
-async def _threaded(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    read = sync_to_async(lambda: next(blocks, None), thread_sensitive=False)
-    while (block := await read()) is not None:
-        yield block
+async def _threaded(blocks: Generator[bytes]) -> AsyncIterator[bytes]:
+    read = sync_to_async(_next, thread_sensitive=False)
+    try:
+        while (block := await read(blocks)) is not None:
+            yield block
+    finally:
+        blocks.close()
 
 
-def _zip(jobs: Sequence[Job]) -> Iterator[bytes]:
+def _next(blocks: Generator[bytes]) -> bytes | None:
+    # Threads of a pool outlive requests: a connection that broke meanwhile is replaced here.
+    close_old_connections()
+    return next(blocks, None)
+
+
+def _zip(jobs: Sequence[Job]) -> Generator[bytes]:
     outlet = _Outlet()
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED) as archive:
         for number, job in enumerate(jobs, start=1):
-            extension = formats.parse(job.output_format).extension
-            name = f"{number:03d}_{names.file_name(job, extension)}"
-            info = zipfile.ZipInfo(name, job.created_at.timetuple()[:6])
-            with (
-                default_storage.open(job.audio) as source,
-                archive.open(info, "w", force_zip64=True) as target,
-            ):
-                while block := source.read(BLOCK):
-                    target.write(block)
-                    yield outlet.taken()
-            if job.text:
-                archive.writestr(
-                    f"{number:03d}_{names.file_name(job, 'srt')}",
-                    renditions.captions_of(job, "srt"),
-                )
+            yield from _pack(archive, outlet, number, job)
+    yield outlet.taken()
+
+
+def _pack(archive: zipfile.ZipFile, outlet: _Outlet, number: int, job: Job) -> Iterator[bytes]:
+    """One result and its captions; a result that was deleted meanwhile is left out."""
+    try:
+        source = default_storage.open(job.audio)
+    except FileNotFoundError:
+        return
+    extension = formats.parse(job.output_format).extension
+    name = f"{number:03d}_{names.file_name(job, extension)}"
+    info = zipfile.ZipInfo(name, job.created_at.timetuple()[:6])
+    with source, archive.open(info, "w", force_zip64=True) as target:
+        while block := source.read(BLOCK):
+            target.write(block)
             yield outlet.taken()
+    if job.text:
+        captions = renditions.captions_of(job, "srt")
+        archive.writestr(f"{number:03d}_{names.file_name(job, 'srt')}", captions)
     yield outlet.taken()
 
 
@@ -78,6 +93,9 @@ class _Outlet:
 
     def flush(self) -> None:
         """Nothing to do: `taken` hands everything on."""
+
+    def close(self) -> None:
+        """Nothing to do either."""
 
     def taken(self) -> bytes:
         data = bytes(self._waiting)

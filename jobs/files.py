@@ -6,8 +6,9 @@ A link is a secret that says what it opens and runs out by itself, so that an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
@@ -16,9 +17,9 @@ from django.conf import settings
 from django.core import signing
 from django.core.files.storage import default_storage
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.http.response import content_disposition_header
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -53,7 +54,7 @@ def link(
 
 def bulk_link(user: User, job_ids: Iterable[UUID | str]) -> str:
     """A path that opens a zip of several of a person's results, with captions."""
-    ids = [str(job_id).replace("-", "") for job_id in job_ids][: bundles.MOST]
+    ids = [UUID(str(job_id)).hex for job_id in job_ids][: bundles.MOST]
     name = f"speechsite-{timezone.now():%Y%m%d-%H%M}.zip"
     return _path({"k": "zip", "u": user.pk, "z": ids}, name)
 
@@ -72,14 +73,16 @@ def serve(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
             signed, salt=SALT, max_age=timedelta(seconds=settings.FILE_LINK_SECONDS)
         )
     except signing.SignatureExpired:
-        return HttpResponse(_("This link has run out."), status=410, content_type="text/plain")
+        return _gone(_("This link has run out."))
     except signing.BadSignature as error:
         raise Http404 from error
+    # The last part of the path is for people and is not signed.
+    name = names.safe(name)
     if ticket["k"] == "zip":
         return bundles.respond(ticket["u"], ticket["z"], name)
     job = Job.objects.filter(pk=UUID(hex=ticket["j"])).select_related("voice", "user").first()
     if job is None or job.deleted_at is not None:
-        return HttpResponse(_("This file was deleted."), status=410, content_type="text/plain")
+        return _gone(_("This file was deleted."))
     response = _answer(request, job, ticket)
     disposition = content_disposition_header(bool(ticket.get("d")), name)
     if disposition:
@@ -87,25 +90,32 @@ def serve(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
     return response
 
 
+def _gone(message: str) -> HttpResponse:
+    return HttpResponse(message, status=410, content_type="text/plain; charset=utf-8")
+
+
 def _answer(request: HttpRequest, job: Job, ticket: dict[str, Any]) -> HttpResponseBase:
     kind = ticket["k"]
     if kind in CAPTIONS:
-        return HttpResponse(
-            renditions.captions_of(job, kind), content_type=f"{CAPTIONS[kind]}; charset=utf-8"
-        )
+        media_type = f"{CAPTIONS[kind]}; charset=utf-8"
+        captions = HttpResponse(renditions.captions_of(job, kind), content_type=media_type)
+        captions["Cache-Control"] = "private, no-cache"
+        return captions
     if kind == "segment":
         segment = Segment.objects.filter(job=job, index=ticket["s"]).exclude(audio="").first()
         if segment is None:
             raise Http404
-        return _send(request, renditions.of_segment(segment), formats.PLAYER_FORMAT)
+        return _send(request, partial(renditions.of_segment, segment), formats.PLAYER_FORMAT)
     if not job.audio:
         raise Http404
     wanted = ticket.get("f", job.output_format)
-    return _send(request, renditions.of_job(job, wanted), wanted)
+    return _send(request, partial(renditions.of_job, job, wanted), wanted)
 
 
-def _send(request: HttpRequest, stored: str, form: str) -> HttpResponseBase:
+def _send(request: HttpRequest, made: Callable[[], str], form: str) -> HttpResponseBase:
+    """Send a stored file, which may have to be made first; 404 when its source is not there."""
     try:
+        stored = made()
         file = default_storage.open(stored)
         size = file.size
     except FileNotFoundError as error:
