@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django_q import admin as queue_admin
@@ -70,8 +71,25 @@ class JobAdmin(ReadOnlyPage):
     list_filter = ("state", "kind", "source", "is_test", "model", "created_at")
     list_select_related = ("user",)
     search_fields = ("=id", "title", "user__email")
-    exclude = ("text", "peaks", "joiner", "join_lease_until", "join_attempts")
-    readonly_fields = ("state_label", "text_begin", "quote", "charge")
+    fieldsets = (
+        (None, {"fields": ("state_label", "user", "title", "failure_message", "text_begin")}),
+        (_("Credits"), {"fields": ("quote", "charge", "units", "price")}),
+        (
+            _("Order"),
+            {
+                "fields": (
+                    "model", "voice", "voice_settings", "language", "output_format", "kind",
+                    "source", "api_key", "is_test", "idempotency_key",
+                )
+            },
+        ),
+        (
+            _("Result"),
+            {"fields": ("audio_name", "audio_bytes", "duration_ms", "segment_count", "failure_code")},
+        ),
+        (_("Times"), {"fields": ("created_at", "started_at", "finished_at", "deleted_at")}),
+    )  # fmt: skip
+    readonly_fields = ("state_label", "text_begin", "quote", "charge", "audio_name", "created_at")
     inlines = (SegmentInline, EventInline)
     actions = ("cancel_jobs",)
     actions_detail = ("cancel_job",)
@@ -90,6 +108,10 @@ class JobAdmin(ReadOnlyPage):
     @display(description=_("quoted"), ordering="quoted")
     def quote(self, job: Job) -> str:
         return prices.format_credits(job.quoted)
+
+    @display(description=_("file"))
+    def audio_name(self, job: Job) -> str:
+        return format_html('<span class="break-all">{}</span>', job.audio or "–")
 
     @display(description=_("text"))
     def text_begin(self, job: Job) -> str:

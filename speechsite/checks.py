@@ -110,7 +110,7 @@ def check_data_dir(**_: Any) -> list[CheckMessage]:
 @register()
 def check_queue(**_: Any) -> list[CheckMessage]:
     """What keeps django-q2 from running one task twice at once, or for ever."""
-    queue = settings.Q_CLUSTER
+    queue: dict[str, Any] = settings.Q_CLUSTER
     found: list[CheckMessage] = []
     if not 0 < (queue.get("timeout") or 0) < queue.get("retry", 0):
         found.append(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -41,7 +43,7 @@ class VoiceAdmin(Page):
     actions = ("retire", "restore")
 
     @display(description=_("state"), label={"usable": "success", "retired": "warning"})
-    def state(self, voice: Voice) -> tuple[str, str]:
+    def state(self, voice: Voice) -> Any:
         return ("usable", _("usable")) if voice.is_usable else ("retired", _("retired"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.models import EmailAddress
 from django.contrib import admin, messages
@@ -119,8 +119,9 @@ class UserAdmin(DjangoUserAdmin, Page):
 
     @admin.action(description=_("Deactivate: no signing in, no API"), permissions=["change"])
     def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        spared = queryset.filter(pk=request.user.pk).exists()
-        others = self._touchable(request, queryset).exclude(pk=request.user.pk)
+        me = cast(User, request.user)
+        spared = queryset.filter(pk=me.pk).exists()
+        others = self._touchable(request, queryset).exclude(pk=me.pk)
         self._say(request, others.update(is_active=False))
         if spared:
             messages.warning(request, _("Your own account was left alone."))
@@ -160,9 +161,9 @@ class ApiKeyAdmin(ReadOnlyPage):
     exclude = ("secret_hash",)
     actions = ("revoke",)
 
-    @display(description=_("state"), label={_("usable"): "success", _("ended"): "danger"})
-    def state(self, key: ApiKey) -> str:
-        return _("usable") if key.is_usable else _("ended")
+    @display(description=_("state"), label={"usable": "success", "ended": "danger"})
+    def state(self, key: ApiKey) -> Any:
+        return ("usable", _("usable")) if key.is_usable else ("ended", _("ended"))
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("accounts.change_apikey")

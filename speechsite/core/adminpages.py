@@ -27,7 +27,7 @@ class Page(ModelAdmin):
     show_full_result_count = False
     list_per_page = 50
     compressed_fields = True
-    actions = ()
+    actions: Any = ()
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

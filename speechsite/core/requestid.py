@@ -81,7 +81,8 @@ class Line:
         """Mark the answer; the line is written when it is closed, however it was sent."""
         response[HEADER] = self.name
         # Django closes every response, streamed or not, and also after a lost connection.
-        response._resource_closers.append(lambda: self.write(response.status_code))
+        closers = response._resource_closers  # type: ignore[attr-defined]
+        closers.append(lambda: self.write(response.status_code))
         return response
 
     def write(self, status: int) -> None:

@@ -7,7 +7,7 @@ reason and a name. Prices are added, never edited.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import Model
@@ -127,7 +127,7 @@ class WalletAdmin(ReadOnlyPage):
 
     def _move(self, request: HttpRequest, wallet: Wallet, form: MoveForm) -> bool:
         try:
-            form.move(wallet, actor=request.user)
+            form.move(wallet, actor=cast(User, request.user))
         except ledger.InsufficientCredits:
             free = prices.format_credits(wallet.available)
             form.add_error("amount", _("Only %(free)s credits are free to take.") % {"free": free})
@@ -187,5 +187,5 @@ class PriceAdmin(Page):
         return None if obj else ("created_by",)
 
     def save_model(self, request: HttpRequest, obj: Price, form: Any, change: bool) -> None:
-        obj.created_by = request.user
+        obj.created_by = cast(User, request.user)
         super().save_model(request, obj, form, change)

@@ -82,8 +82,9 @@ class PriceForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "model" in self.fields:
-            self.fields["model"].choices = [(slug, slug) for slug in _models()]
+        field = self.fields.get("model")
+        if isinstance(field, forms.ChoiceField):
+            field.choices = [(slug, slug) for slug in _models()]
 
     def clean_valid_from(self) -> Any:
         return max(self.cleaned_data["valid_from"], timezone.now())

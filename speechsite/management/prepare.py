@@ -70,6 +70,7 @@ def make_administrator() -> Administrator | None:
     """
     from allauth.account.models import EmailAddress
 
+    from speechsite.accounts import plans
     from speechsite.accounts.models import User
 
     email = env.text("ADMIN_EMAIL") or DEFAULT_ADMINISTRATOR
@@ -80,6 +81,7 @@ def make_administrator() -> Administrator | None:
             return None
         user = User.objects.filter(email__iexact=email).first() or User(email=email)
         user.is_staff = user.is_superuser = user.is_active = True
+        user.plan = user.plan or plans.default_plan()
         user.set_password(password)
         user.save()
         EmailAddress.objects.update_or_create(
