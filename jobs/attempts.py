@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -36,7 +37,7 @@ logger = logging.getLogger(__name__)
 FIRST_LOOK = 2.0  # seconds until a task is first asked about
 LONGEST_WAIT = 30.0
 TASK_LIMIT = timedelta(minutes=30)  # a task that runs longer is given up
-FETCH_TRIES = 5
+FETCH_TRIES = 4
 GARBLED_TRIES = 2
 
 
@@ -70,8 +71,18 @@ async def look(adapter: Adapter, order: Order, segment: Segment, now: datetime) 
         return StillRunning(LONGEST_WAIT)
 
 
-async def resolve(adapter: Adapter, order: Order, segment: Segment, now: datetime) -> Outcome:
-    """Find out what became of an order whose answer was lost; never send it twice blindly."""
+async def resolve(
+    adapter: Adapter,
+    order: Order,
+    segment: Segment,
+    now: datetime,
+    known: Collection[str] = (),
+) -> Outcome:
+    """Find out what became of an order whose answer was lost; never send it twice blindly.
+
+    `known` are upstream ids that belong to other segments: two identical orders that
+    were both lost are two items at the provider.
+    """
     if segment.deadline_at is not None and now >= segment.deadline_at:
         message = "The provider's answer was lost and could not be found again."
         return Refused("unclear", message, possible_cost=True)
@@ -82,7 +93,7 @@ async def resolve(adapter: Adapter, order: Order, segment: Segment, now: datetim
             return await submit(adapter, order, segment)
         if Feature.FIND in adapter.features:
             since = (segment.submitted_at or now) - timedelta(minutes=1)
-            found = await adapter.find(order, since)
+            found = await adapter.find(order, since, known)
             if found is not None:
                 return await _read(adapter, found, order, segment)
     except ProviderError as error:
@@ -142,26 +153,35 @@ def _taken(event: UpstreamEvent) -> Outcome:
 
 async def _read(adapter: Adapter, event: UpstreamEvent, order: Order, segment: Segment) -> Outcome:
     if event.state == UpstreamState.SUCCEEDED:
-        return await intake.receive(adapter.fetch(event, order), segment, cost=event.cost)
+        return await _fetch(adapter, event, order, segment)
     if event.state == UpstreamState.FAILED:
         return outcome_of(event.error or TaskFailed(), adapter, segment)
     if event.state == UpstreamState.UNKNOWN:
         logger.warning("segment %s: unknown word from %s: %s", segment.pk, adapter.name, event.raw)
-    return StillRunning(_interval(segment.polls), event.raw)
+    return StillRunning(_interval(segment.polls), raw=event.raw)
+
+
+async def _fetch(adapter: Adapter, event: UpstreamEvent, order: Order, segment: Segment) -> Outcome:
+    """Get the audio of a finished task; it is paid for, so a failed download is tried again."""
+    try:
+        return await intake.receive(
+            adapter.fetch(event, order), segment, cost=event.cost, upstream_id=event.upstream_id
+        )
+    except ProviderError as error:
+        if segment.fetches < FETCH_TRIES and isinstance(error, Garbled | Unavailable | Unclear):
+            wait = _interval(segment.fetches)
+            return StillRunning(wait, fetch_failed=True, raw={"error": str(error)})
+        message = "The provider's audio was damaged or gone."
+        return Refused(Garbled.code, message, error.raw, possible_cost=True)
 
 
 def _asked_in_vain(error: ProviderError, segment: Segment) -> Outcome:
     """The task exists; only our question failed, so the task is never sent again."""
-    if isinstance(error, Garbled) and segment.polls >= FETCH_TRIES:
-        return Refused(
-            error.code, "The provider's audio was damaged.", error.raw, possible_cost=True
-        )
-    if isinstance(error, RateLimited | Unavailable | Garbled) or error.operator:
-        wait = getattr(error, "retry_after", None) or _interval(segment.polls)
-        return StillRunning(wait, {"error": str(error)})
-    if isinstance(error, Unclear):
-        return StillRunning(_interval(segment.polls), {"error": str(error)})
-    return Refused(error.code, error.message, error.raw, possible_cost=True)
+    passing = isinstance(error, RateLimited | Unavailable | Garbled | Unclear) or error.operator
+    if not passing:
+        return Refused(error.code, error.message, error.raw, possible_cost=True)
+    wait = getattr(error, "retry_after", None) or _interval(segment.polls)
+    return StillRunning(wait, raw={"error": str(error)})
 
 
 def _interval(polls: int) -> float:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils import timezone
 
 from jobs.models import Job, Segment, Upload
+from jobs.states import SegmentState
 from speechsite.core import safehttp
 from speechsite.providers.types import CleaningOrder, Feature, Line, Order, SpeechOrder
 from speechsite.upstreams import channels
@@ -16,7 +19,8 @@ from speechsite.upstreams.models import Channel, Offer
 from voices.models import Voice
 
 CONTEXT = 300  # characters of the neighbours that a provider is shown
-TEST_VOICES = {"zh": "cmn", "yue": "yue"}
+TEST_VOICES = {"en": "en-us", "zh": "zh-cn", "yue": "zh-hk"}
+MOST_KNOWN = 5000
 FALLBACK_FORMAT = "mp3_44100_128"
 
 
@@ -55,6 +59,17 @@ def _cleaning(segment: Segment, offer: Offer) -> CleaningOrder:
         key=f"{segment.token}-{segment.attempts}",
         callback_url=_callback(segment, offer.channel, features),
     )
+
+
+def known_items(segment: Segment) -> list[str]:
+    """What the channel calls the work of other segments since this one was submitted."""
+    since = segment.submitted_at or timezone.now()
+    others = Segment.objects.filter(
+        channel_id=segment.channel_id,
+        submitted_at__gte=since - timedelta(hours=1),
+        state=SegmentState.DONE,
+    ).exclude(upstream_id="")
+    return list(others.values_list("upstream_id", flat=True)[:MOST_KNOWN])
 
 
 def offer_of(segment: Segment) -> Offer | None:

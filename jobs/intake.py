@@ -9,19 +9,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import numpy as np
 from django.core.files import File
 from django.core.files.storage import default_storage
 
+from jobs import renditions
 from jobs.models import Segment, media_name
 from jobs.outcomes import Delivered
-from speechsite.audio import captions, encode, formats, probe
+from speechsite.audio import captions, encode, probe
 from speechsite.audio.decode import NotAudio
 from speechsite.providers.errors import Garbled
 from speechsite.providers.types import Chunk, WordTime
@@ -31,6 +33,7 @@ logger = logging.getLogger(__name__)
 LARGEST = 2 * 1024 * 1024 * 1024  # bytes of one segment
 IN_MEMORY = 8 * 1024 * 1024
 BLOCK = 65_536  # samples
+CODECS = frozenset({"mp3", "wav", "flac", "opus", "ulaw", "alaw", "pcm"})
 
 
 @dataclass(slots=True)
@@ -42,6 +45,7 @@ class Collected:
     format: str = ""
     words: list[WordTime] = field(default_factory=list)
     cost: Decimal | None = None
+    upstream_id: str = ""
 
     def take(self, chunk: Chunk) -> None:
         """Add one chunk; all chunks of a call share their format."""
@@ -54,16 +58,23 @@ class Collected:
         self.file.write(chunk.audio)
         self.words.extend(chunk.words)
         self.cost = chunk.cost if chunk.cost is not None else self.cost
+        self.upstream_id = chunk.upstream_id or self.upstream_id
 
 
 async def receive(
-    chunks: AsyncIterator[Chunk], segment: Segment, *, cost: Decimal | None = None
+    chunks: AsyncIterator[Chunk],
+    segment: Segment,
+    *,
+    cost: Decimal | None = None,
+    upstream_id: str = "",
 ) -> Delivered:
     """Collect a call's chunks and store them. Raises Garbled when they are not sound."""
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
-        collected = Collected(file, cost=cost)
-        async for chunk in chunks:
-            collected.take(chunk)
+        collected = Collected(file, cost=cost, upstream_id=upstream_id)
+        # Leaving early ends the call at the provider.
+        async with aclosing(cast(AsyncGenerator[Chunk], chunks)):
+            async for chunk in chunks:
+                collected.take(chunk)
         return await asyncio.to_thread(store, collected, segment)
 
 
@@ -71,20 +82,19 @@ def store(collected: Collected, segment: Segment) -> Delivered:
     """Check and store what was collected. Blocks: call it in a thread."""
     if collected.size == 0:
         raise Garbled("the provider sent no audio")
-    try:
-        kept = formats.parse(collected.format)
-    except formats.UnknownFormat as error:
-        raise Garbled(f"the provider sent {collected.format}") from error
+    codec, rate = _described(collected.format)
     with tempfile.TemporaryDirectory(prefix="speechsite-") as folder:
-        path = Path(folder, f"audio.{kept.extension}")
-        if kept.codec == "pcm":
-            duration_ms, name = _keep_samples(collected, kept, path)
-            path = path.with_suffix(".flac")
+        if codec == "pcm":
+            path = Path(folder, "audio.flac")
+            duration_ms, name = _keep_samples(collected, rate, path)
         else:
-            duration_ms, name = _keep_as_it_came(collected, path), kept.name
+            path = Path(folder, f"audio.{codec}")
+            duration_ms, name = _keep_as_it_came(collected, path), collected.format
         stored = _save(path, segment)
     words, are_exact = _words(collected, segment.text, duration_ms)
-    return Delivered(stored, name, duration_ms, words, are_exact, collected.cost)
+    return Delivered(
+        stored, name, duration_ms, words, are_exact, collected.cost, collected.upstream_id
+    )
 
 
 def discard(name: str) -> None:
@@ -95,13 +105,22 @@ def discard(name: str) -> None:
         logger.warning("could not remove %s", name, exc_info=True)
 
 
-def _keep_samples(collected: Collected, kept: formats.OutputFormat, path: Path) -> tuple[int, str]:
+def _described(name: str) -> tuple[str, int]:
+    """Codec and rate of `mp3_32000_128`: providers have formats that we do not offer."""
+    codec, _, rest = name.partition("_")
+    rate = rest.partition("_")[0]
+    if codec not in CODECS or not rate.isdecimal():
+        raise Garbled(f"the provider sent a format called {name!r}")
+    return codec, int(rate)
+
+
+def _keep_samples(collected: Collected, rate: int, path: Path) -> tuple[int, str]:
     samples = collected.size // 2
     if samples == 0:
         raise Garbled("the provider sent no audio")
-    name = _flac_for(kept.rate)
-    encode.encode_file(_blocks(collected.file), name, kept.rate, path.with_suffix(".flac"))
-    return round(samples * 1000 / kept.rate), name
+    name = _flac_for(rate)
+    encode.encode_file(_blocks(collected.file), name, rate, path)
+    return round(samples * 1000 / rate), name
 
 
 def _keep_as_it_came(collected: Collected, path: Path) -> int:
@@ -110,7 +129,7 @@ def _keep_as_it_came(collected: Collected, path: Path) -> int:
         while block := collected.file.read(1 << 20):
             target.write(block)
     try:
-        duration_ms = probe.probe(path, collected.format).duration_ms
+        duration_ms = probe.probe(path, renditions.hint(collected.format)).duration_ms
     except NotAudio as error:
         raise Garbled(f"the provider's audio does not decode: {error}") from error
     if duration_ms <= 0:

@@ -37,10 +37,13 @@ class Joined:
     peaks: list[int]
 
 
-def parts_of(job: Job) -> list[tuple[str, str]]:
+def parts_of(job: Job) -> list[tuple[str, str | None]]:
     """(file, format) of the finished pieces, in order."""
     done = job.segments.filter(state=SegmentState.DONE).order_by("index")
-    return list(done.values_list("audio", "audio_format"))
+    return [
+        (name, form if form in formats.FORMATS else None)
+        for name, form in done.values_list("audio", "audio_format")
+    ]
 
 
 def hand_back(job: Job) -> None:
@@ -48,7 +51,7 @@ def hand_back(job: Job) -> None:
     Job.objects.filter(pk=job.pk).update(join_lease_until=None)
 
 
-def join(job: Job, parts: Sequence[tuple[str, str]], stopped: Callable[[], bool]) -> Joined:
+def join(job: Job, parts: Sequence[tuple[str, str | None]], stopped: Callable[[], bool]) -> Joined:
     """Join and store. Blocks: call it in a thread. Raises Interrupted when told to stop."""
     wanted = formats.parse(job.output_format)
     with tempfile.TemporaryDirectory(prefix="speechsite-") as folder, ExitStack() as stack:

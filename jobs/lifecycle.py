@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -52,6 +53,8 @@ __all__ = [
 
 MAX_ATTEMPTS = 6
 JOIN_ATTEMPTS = 3
+LONGEST_WAIT = 3600.0  # seconds
+MAX_COST = 10**12
 
 
 def start(job_ids: Iterable[UUID]) -> None:
@@ -111,14 +114,14 @@ def fail(job: Job, *, code: str, message: str) -> bool:
             state=JobState.FAILED,
             finished_at=now,
             failure_code=code[:40],
-            failure_message=message[:300],
+            failure_message=_printable(message)[:300],
             is_joinable=False,
         )
         if not moved:
             return False
         _close_segments(job, code, message)
         ledger.settle(job.user.wallet, job_id=job.pk, captured=0)
-        events.tell(job, "failed", code=code, message=message[:300])
+        events.tell(job, "failed", code=code, message=_printable(message)[:300])
     return True
 
 
@@ -144,27 +147,30 @@ def cancel(job: Job) -> Job:
 def delete(job: Job) -> None:
     """Take a job out of History and remove its files; a live one is canceled first."""
     cancel(job)
-    Job.objects.filter(pk=job.pk, deleted_at__isnull=True).update(
-        deleted_at=timezone.now(), text="", audio="", peaks=[], is_joinable=False
-    )
-    names = [job.audio, *job.segments.exclude(audio="").values_list("audio", flat=True)]
-    job.segments.update(audio="", text="", words=[], lines=[])
-    files.remove(name for name in names if name)
+    with transaction.atomic():
+        # Read under the lock: a join that ends at this moment has its file named here or
+        # finds the job deleted and removes the file itself.
+        locked = Job.objects.select_for_update().only("audio").get(pk=job.pk)
+        names = [locked.audio, *job.segments.exclude(audio="").values_list("audio", flat=True)]
+        Job.objects.filter(pk=job.pk, deleted_at__isnull=True).update(
+            deleted_at=timezone.now(), text="", audio="", peaks=[], is_joinable=False
+        )
+        job.segments.update(audio="", text="", words=[], lines=[])
+        files.remove(name for name in names if name)
 
 
 def give_up_joining(job: Job, reason: str) -> None:
     """A join failed: count it, and end the job when it will not come right."""
-    Job.objects.filter(pk=job.pk).update(
-        join_attempts=F("join_attempts") + 1, join_lease_until=None
-    )
-    job.refresh_from_db()
-    if job.join_attempts >= JOIN_ATTEMPTS:
-        Job.objects.filter(pk=job.pk).update(is_joinable=False)
-        fail(
-            job,
-            code="joining_failed",
-            message=_("The audio could not be put together: %s") % reason,
+    message = _("The audio could not be put together: %s") % reason
+    with transaction.atomic():
+        Job.objects.filter(pk=job.pk).update(
+            join_attempts=F("join_attempts") + 1, join_lease_until=None
         )
+        job.refresh_from_db()
+        if job.join_attempts >= JOIN_ATTEMPTS:
+            # Together with its end: a job that is neither joinable nor over would keep its hold.
+            Job.objects.filter(pk=job.pk).update(is_joinable=False)
+            fail(job, code="joining_failed", message=message)
 
 
 def expire_waiting() -> int:
@@ -192,9 +198,9 @@ def _accepted(segment: Segment, outcome: Accepted) -> bool:
     return bool(
         _live(segment, SegmentState.SUBMITTING, SegmentState.UNKNOWN).update(
             state=SegmentState.RUNNING,
-            upstream_id=outcome.upstream_id[:200],
+            upstream_id=_printable(outcome.upstream_id)[:200],
             submitted_at=now,
-            due_at=now + timedelta(seconds=outcome.due_in),
+            due_at=now + _wait(outcome.due_in),
             lease_until=None,
             worker="",
             waiting_reason="",
@@ -205,8 +211,9 @@ def _accepted(segment: Segment, outcome: Accepted) -> bool:
 def _still_running(segment: Segment, outcome: StillRunning) -> bool:
     return bool(
         _live(segment, SegmentState.RUNNING, SegmentState.UNKNOWN).update(
-            due_at=timezone.now() + timedelta(seconds=outcome.due_in),
+            due_at=timezone.now() + _wait(outcome.due_in),
             polls=F("polls") + 1,
+            fetches=F("fetches") + int(outcome.fetch_failed),
             lease_until=None,
             worker="",
         )
@@ -224,7 +231,8 @@ def _delivered(segment: Segment, outcome: Delivered) -> bool:
             duration_ms=outcome.duration_ms,
             words=[list(word) for word in outcome.words],
             words_are_exact=outcome.words_are_exact,
-            upstream_cost=outcome.cost,
+            upstream_cost=_plausible(outcome.cost),
+            upstream_id=(outcome.upstream_id or segment.upstream_id)[:200],
             possible_cost=False,
             finished_at=timezone.now(),
             lease_until=None,
@@ -244,10 +252,10 @@ def _postponed(segment: Segment, outcome: Postponed) -> bool:
             attempts=segment.attempts if outcome.counts else max(segment.attempts - 1, 0),
             excluded_channels=excluded,
             upstream_id="",
-            due_at=timezone.now() + timedelta(seconds=outcome.due_in),
+            due_at=timezone.now() + _wait(outcome.due_in),
             lease_until=None,
             worker="",
-            waiting_reason=outcome.reason[:200],
+            waiting_reason=_printable(outcome.reason)[:200],
         )
     )
 
@@ -263,7 +271,7 @@ def _lost(segment: Segment, outcome: Lost) -> bool:
             lease_until=None,
             worker="",
             possible_cost=True,
-            waiting_reason=outcome.reason[:200],
+            waiting_reason=_printable(outcome.reason)[:200],
         )
     )
 
@@ -272,7 +280,7 @@ def _refused(segment: Segment, outcome: Refused) -> bool:
     changes: dict[str, Any] = {
         "state": SegmentState.FAILED,
         "failure_code": outcome.code[:40],
-        "failure_message": outcome.message[:300],
+        "failure_message": _printable(outcome.message)[:300],
         "finished_at": timezone.now(),
         "lease_until": None,
         "worker": "",
@@ -280,7 +288,7 @@ def _refused(segment: Segment, outcome: Refused) -> bool:
     }
     if outcome.possible_cost:
         changes["possible_cost"] = True
-    return bool(Segment.objects.filter(pk=segment.pk, state__in=LIVE_SEGMENT).update(**changes))
+    return bool(_live(segment, *LIVE_SEGMENT).update(**changes))
 
 
 _APPLY: dict[type[Outcome], Any] = {
@@ -305,7 +313,7 @@ def _note_end_of_segment(job: Job, segment: Segment, outcome: Delivered | Refuse
     if isinstance(outcome, Delivered):
         events.tell(job, "segment_done", segment=segment, index=segment.index)
     else:
-        message = outcome.message[:300]
+        message = _printable(outcome.message)[:300]
         data = {"index": segment.index, "code": outcome.code, "message": message}
         events.tell(job, "segment_failed", segment=segment, **data)
     if job.segments.filter(state__in=LIVE_SEGMENT).exists():
@@ -325,11 +333,26 @@ def _close_segments(job: Job, code: str, message: str) -> None:
     live.update(
         state=SegmentState.FAILED,
         failure_code=code[:40],
-        failure_message=message[:300],
+        failure_message=_printable(message)[:300],
         finished_at=timezone.now(),
         lease_until=None,
         waiting_reason="",
     )
+
+
+def _printable(text: str) -> str:
+    """Without what a database refuses: a provider may say anything, but must not stop us."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
+
+
+def _wait(seconds: float) -> timedelta:
+    """A wait that a provider asked for, within reason."""
+    return timedelta(seconds=min(max(seconds, 0.0), LONGEST_WAIT) if seconds == seconds else 1.0)
+
+
+def _plausible(cost: Decimal | None) -> Decimal | None:
+    """A provider's bill as it can be written down; nonsense is no bill."""
+    return cost if cost is not None and cost.is_finite() and 0 <= cost < MAX_COST else None
 
 
 def _settle(job: Job) -> int:

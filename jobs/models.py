@@ -168,6 +168,7 @@ class Segment(models.Model):
     upstream_id = models.CharField(max_length=200, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     polls = models.PositiveIntegerField(default=0)
+    fetches = models.PositiveSmallIntegerField(default=0)  # downloads of the result that failed
     worker = models.CharField(max_length=64, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     due_at = models.DateTimeField(default=timezone.now)

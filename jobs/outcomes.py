@@ -23,9 +23,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class StillRunning:
-    """Asked, and not finished yet."""
+    """Asked, and not finished yet, or finished and not yet fetched."""
 
     due_in: float
+    fetch_failed: bool = False
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -42,6 +43,7 @@ class Delivered:
     words: Sequence[Sequence[int]] = ()
     words_are_exact: bool = False
     cost: Decimal | None = None
+    upstream_id: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 

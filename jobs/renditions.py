@@ -63,6 +63,12 @@ def timeline(job: Job) -> tuple[list[TimedWord], int, bool]:
     return words, job.duration_ms or at, exact
 
 
+def hint(name: str) -> str | None:
+    """What a decoder must be told of a stored sound: only headerless bytes need their name."""
+    form = formats.FORMATS.get(name)
+    return name if form is not None and form.is_raw else None
+
+
 def _made(source: str, source_format: str, wanted: str) -> str:
     name = _name(source, wanted)
     if default_storage.exists(name):
@@ -70,7 +76,7 @@ def _made(source: str, source_format: str, wanted: str) -> str:
     form = formats.parse(wanted)
     with tempfile.TemporaryDirectory(prefix="speechsite-") as folder, ExitStack() as stack:
         path = Path(folder, f"rendition.{form.extension}")
-        blocks = decode.decode(disk.on_disk(source, stack), source_format, rate=form.rate)
+        blocks = decode.decode(disk.on_disk(source, stack), hint(source_format), rate=form.rate)
         encode.encode_file(blocks, wanted, form.rate, path)
         with path.open("rb") as file:
             return _put(name, file)

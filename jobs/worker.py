@@ -16,16 +16,18 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.db import close_old_connections
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from jobs import attempts, briefs, claims, intake, joining, lifecycle
 from jobs.models import Job, Segment
 from jobs.outcomes import Accepted, Delivered, Outcome, Postponed, Refused, StillRunning
+from jobs.states import SegmentState
 from speechsite.providers.base import Adapter
 from speechsite.providers.errors import BadCredentials, ProviderError
+from speechsite.providers.types import Order
 from speechsite.upstreams import channels, health, secrets
-from speechsite.upstreams.models import Channel
+from speechsite.upstreams.models import Channel, Offer
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -98,17 +100,18 @@ class Worker:
         return len(submissions) + len(due) + len(joins)
 
     def _claim_rows(self, room: int, joins: int) -> tuple[list[Any], list[Any], list[Job]]:
-        waiting = [
-            (claim, briefs.brief(claim.segment, claim.offer))
-            for claim in claims.claim_waiting(self.name, limit=room)
-        ]
+        # What is under way comes first: it is paid for, and new work must not crowd it out.
         due = []
-        for segment in claims.claim_due(self.name, limit=max(room - len(waiting), 0)):
+        for segment in claims.claim_due(self.name, limit=room):
             offer = briefs.offer_of(segment)
             if offer is None:
                 lifecycle.record(segment, Refused("channel_gone", "The provider was removed."))
-                continue
-            due.append((segment, briefs.brief(segment, offer)))
+            elif order := _order(segment, offer):
+                due.append((segment, order))
+        waiting = []
+        for claim in claims.claim_waiting(self.name, limit=max(room - len(due), 0)):
+            if order := _order(claim.segment, claim.offer):
+                waiting.append((claim, order))
         return waiting, due, claims.claim_joins(self.name, limit=joins)
 
     def _start(self, segment: Segment, work: Coroutine[Any, Any, Outcome]) -> None:
@@ -117,8 +120,13 @@ class Worker:
     async def _finish_call(self, segment: Segment, work: Coroutine[Any, Any, Outcome]) -> None:
         try:
             outcome = await work
+        except Exception:
+            # Its lease runs out, and it is taken up again by the rules for a dead worker.
+            logger.exception("segment %s: an attempt failed in our own code", segment.pk)
+            return
         finally:
-            self.calls.pop(segment.pk, None)
+            if self.calls.get(segment.pk) is asyncio.current_task():
+                del self.calls[segment.pk]
         self.results.append((segment, outcome))
         self.changed.set()
 
@@ -135,9 +143,10 @@ class Worker:
         try:
             adapter = self._adapter(segment.channel)
         except ProviderError as error:
-            return StillRunning(attempts.LONGEST_WAIT, {"error": str(error)})
-        if segment.state == "unknown":
-            return await attempts.resolve(adapter, order, segment, timezone.now())
+            return StillRunning(attempts.LONGEST_WAIT, raw={"error": str(error)})
+        if segment.state == SegmentState.UNKNOWN:
+            known = await self._db(briefs.known_items, segment)
+            return await attempts.resolve(adapter, order, segment, timezone.now(), known)
         return await attempts.look(adapter, order, segment, timezone.now())
 
     def _adapter(self, channel: Channel) -> Adapter:
@@ -162,10 +171,25 @@ class Worker:
 
     def _record_rows(self, batch: list[tuple[Segment, Outcome]]) -> None:
         for segment, outcome in batch:
-            changed = lifecycle.record(segment, outcome)
+            try:
+                changed = lifecycle.record(segment, outcome)
+            except DatabaseError:
+                raise
+            except Exception:
+                # One outcome that cannot be written must not take the others with it.
+                logger.exception("segment %s: the outcome could not be recorded", segment.pk)
+                outcome = Refused("internal_error", "The result could not be recorded.")
+                changed = lifecycle.record(segment, outcome)
             _note_health(segment.channel, outcome)
+            self._note_limit(segment.channel)
             if not changed and isinstance(outcome, Delivered):
                 intake.discard(outcome.audio)
+
+    def _note_limit(self, channel: Channel | None) -> None:
+        """Obey what the provider's own headers allow."""
+        known = self.adapters.get(channel.pk) if channel is not None else None
+        if channel is not None and known is not None and known[1].concurrency is not None:
+            health.note_limit(channel, known[1].concurrency[1])
 
     async def _renew(self) -> None:
         if not self.calls and not self.joins:
@@ -178,10 +202,10 @@ class Worker:
 
     def _sweep(self) -> None:
         claims.release_dead()
+        lifecycle.expire_waiting()
         for segment in claims.expired():
             if segment.pk not in self.calls:
-                features = channels.features_of(segment.channel)
-                lifecycle.record(segment, attempts.after_death(features))
+                lifecycle.record(segment, _after_death(segment.channel))
 
     # --- joining -----------------------------------------------------------------------------
 
@@ -233,11 +257,29 @@ class Worker:
         await asyncio.gather(*tasks, return_exceptions=True)
         for _, adapter in self.adapters.values():
             await adapter.aclose()
-        await self._db(close_old_connections)
+        await self._db(connection.close)
         self.clerk.shutdown(wait=False)
 
     async def _db(self, function: Callable[..., Result], *args: Any) -> Result:
         return await sync_to_async(function, thread_sensitive=False, executor=self.clerk)(*args)
+
+
+def _order(segment: Segment, offer: Offer) -> Order | None:
+    """What its adapter gets; a piece that cannot be told fails and stops nobody else."""
+    try:
+        return briefs.brief(segment, offer)
+    except DatabaseError:
+        raise
+    except Exception:
+        logger.exception("segment %s: no order could be made of it", segment.pk)
+        lifecycle.record(segment, Refused("internal_error", "The order could not be read."))
+        return None
+
+
+def _after_death(channel: Channel | None) -> Outcome:
+    # Nobody can say any more what became of it when its channel was removed.
+    features = channels.features_of(channel) if channel is not None else frozenset()
+    return attempts.after_death(features)
 
 
 def _finish(job: Job, joined: joining.Joined) -> bool:

@@ -17,7 +17,7 @@ from voices.languages import language_name
 from voices.models import SpeechModel, Voice, VoiceQuerySet
 
 PAGE_SIZE = 48
-DEFAULT_VOICE = {"en": "en-us", "zh-hans": "cmn", "zh-hant": "cmn"}
+DEFAULT_VOICE = {"en": "en-us", "zh-hans": "zh-cn", "zh-hant": "zh-cn"}
 
 
 class NoVoice(Exception):

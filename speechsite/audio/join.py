@@ -23,6 +23,7 @@ from speechsite.audio.peaks import Peaks
 TOLERANCE_MS = 20
 
 _FADE_MS = 4
+_SLOWEST = 4000  # bytes per second of sound that we did not write
 _BLOCK = 65_536
 _BLOCKS_AHEAD = 8
 # Up to here the result is decoded again as a check; longer ones are counted by packets.
@@ -35,10 +36,10 @@ class DurationMismatch(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stored piece of sound; `format` is an output-format name."""
+    """A stored piece of sound; `format` is an output-format name, None for any other."""
 
     path: str | Path
-    format: str
+    format: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +234,9 @@ def _expected_ms(parts: Sequence[Part]) -> int:
     return sizes * 1000 // slowest
 
 
-def _bytes_per_second(format_name: str) -> int:
+def _bytes_per_second(format_name: str | None) -> int:
+    if format_name is None:
+        return _SLOWEST
     sound = formats.parse(format_name)
     if sound.bitrate:
         return sound.bitrate // 8

@@ -6,7 +6,7 @@ does not override refuses aloud with `Unsupported`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, NoReturn, Self
 
@@ -51,6 +51,8 @@ class Adapter:
         self.options = dict(options or {})
         self.transport = transport
         self.downloads = downloads
+        # (calls under way, calls allowed) as the provider last said; None where it does not.
+        self.concurrency: tuple[int, int] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -84,8 +86,13 @@ class Adapter:
         """Download the result of a succeeded task."""
         self._refuse("fetch")
 
-    async def find(self, order: Order, since: datetime) -> UpstreamEvent | None:
-        """Look up an order whose answer was lost; None means that it is not there."""
+    async def find(
+        self, order: Order, since: datetime, known: Collection[str] = ()
+    ) -> UpstreamEvent | None:
+        """Look up an order whose answer was lost; None means that it is not there.
+
+        Items named in `known` belong to other orders and are passed over.
+        """
         self._refuse("find")
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes) -> UpstreamEvent:

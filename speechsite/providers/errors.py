@@ -75,9 +75,7 @@ class RateLimited(ProviderError):
     code = "rate_limited"
     retryable = True
 
-    def __init__(
-        self, message: str = "", *, retry_after: float | None = None, **more: Any
-    ) -> None:
+    def __init__(self, message: str = "", *, retry_after: float | None = None, **more: Any) -> None:
         super().__init__(message, **more)
         self.retry_after = retry_after
 

@@ -114,13 +114,15 @@ class Chunk:
     `format` is an ElevenLabs output-format name (`mp3_44100_128`, `pcm_22050`);
     chunks of one call share it and their bytes concatenate. `words` are timed
     from the start of the whole call, not of the chunk. `cost` is what the
-    provider says it billed, in its own credits, where it says so.
+    provider says it billed, in its own credits, and `upstream_id` what it calls
+    this piece of work, where it says so.
     """
 
     audio: bytes
     format: str
     words: tuple[WordTime, ...] = ()
     cost: Decimal | None = None
+    upstream_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

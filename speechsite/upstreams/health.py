@@ -56,6 +56,13 @@ def note_postponed(channel: Channel, code: str, reason: str, due_in: float) -> N
     tired.update(breaker=Channel.Breaker.OPEN, resting_until=now + REST)
 
 
+def note_limit(channel: Channel, maximum: int) -> None:
+    """The provider says how many calls it allows at once."""
+    if channel.observed_concurrency != maximum and maximum > 0:
+        Channel.objects.filter(pk=channel.pk).update(observed_concurrency=maximum)
+        channel.observed_concurrency = maximum
+
+
 def half_open_rested() -> None:
     """Let channels whose rest is over try once more."""
     Channel.objects.filter(breaker=Channel.Breaker.OPEN, resting_until__lte=timezone.now()).update(

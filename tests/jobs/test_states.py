@@ -39,5 +39,5 @@ def test_a_segment_moves_as_the_table_says(before: SegmentState, after: SegmentS
 
 
 def test_what_is_final_never_moves_again() -> None:
-    assert FINAL_JOB == {J.SUCCEEDED, J.FAILED, J.CANCELED}
-    assert FINAL_SEGMENT == {S.DONE, S.FAILED}
+    assert {J.SUCCEEDED, J.FAILED, J.CANCELED} == FINAL_JOB
+    assert {S.DONE, S.FAILED} == FINAL_SEGMENT

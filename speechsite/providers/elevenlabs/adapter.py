@@ -7,7 +7,7 @@ character times in `times`, voices in `voices`, lost orders in `history`.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -106,7 +106,9 @@ class ElevenLabs(HttpAdapter):
                 async for chunk in self._billed(chunks, response):
                     yield chunk
 
-    async def find(self, order: Order, since: datetime) -> UpstreamEvent | None:
+    async def find(
+        self, order: Order, since: datetime, known: Collection[str] = ()
+    ) -> UpstreamEvent | None:
         """Look in the history for what this order left there."""
         if isinstance(order, CleaningOrder):
             raise Unsupported("the history of isolations does not tell one recording from another")
@@ -116,7 +118,7 @@ class ElevenLabs(HttpAdapter):
         found: Mapping[str, Any] | None = None
         for _ in range(HISTORY_PAGES):
             page = await self._get("/v1/history", query)
-            found = history.match(page.get("history") or (), order) or found
+            found = history.match(page.get("history") or (), order, known) or found
             query["start_after_history_item_id"] = page.get("last_history_item_id")
             if not page.get("has_more") or not query["start_after_history_item_id"]:
                 break
@@ -190,12 +192,13 @@ class ElevenLabs(HttpAdapter):
     async def _billed(
         self, chunks: AsyncIterator[Chunk], response: httpx.Response
     ) -> AsyncIterator[Chunk]:
-        """The chunks as they come; the first one carries what was billed."""
+        """The chunks as they come; the first one carries what was billed and the item's id."""
         cost = sane_cost(response.headers.get("character-cost"))
+        item = response.headers.get("history-item-id", "")
         try:
             async for chunk in chunks:
-                yield replace(chunk, cost=cost)
-                cost = None
+                yield replace(chunk, cost=cost, upstream_id=item)
+                cost, item = None, ""
         except ProviderError as error:
             raise self.scrubbed(error) from error.__cause__
 

@@ -6,7 +6,7 @@ leaves an item with its voice, its text and its time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -16,9 +16,17 @@ from speechsite.providers.http import sane_cost
 from speechsite.providers.types import SpeechOrder, UpstreamEvent, UpstreamState, WordTime
 
 
-def match(items: Iterable[Any], order: SpeechOrder) -> Mapping[str, Any] | None:
+def match(
+    items: Iterable[Any], order: SpeechOrder, known: Collection[str] = ()
+) -> Mapping[str, Any] | None:
     """The item that this order left; the oldest one when there are several."""
-    ours = [item for item in items if isinstance(item, Mapping) and _is_ours(item, order)]
+    ours = [
+        item
+        for item in items
+        if isinstance(item, Mapping)
+        and item.get("history_item_id") not in known
+        and _is_ours(item, order)
+    ]
     return min(ours, key=lambda item: item.get("date_unix") or 0, default=None)
 
 
