@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
+from django.db import OperationalError, connections
 
 from speechsite.core import lifeline
 from speechsite.management import prepare, processes, supervisor
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         names = [options["only"]] if options["only"] else ["web", "worker"]
         listener = self._listen(options["host"], options["port"]) if "web" in names else None
         self.check()
-        self._announce(prepare.prepare())
+        self._announce(self._prepare())
         self._supervise(names, listener, options["host"])
 
     def _listen(self, host: str, port: int) -> socket.socket:
@@ -61,6 +61,12 @@ class Command(BaseCommand):
             ) from error
         listener.set_inheritable(True)
         return listener
+
+    def _prepare(self) -> prepare.Administrator | None:
+        try:
+            return prepare.prepare()
+        except OperationalError as error:
+            raise CommandError(f"The database cannot be used: {str(error).strip()}") from error
 
     def _announce(self, administrator: prepare.Administrator | None) -> None:
         if administrator is None:
