@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from jobs import disk, intake
 from jobs.models import Segment
 from jobs.outcomes import Accepted, Lost, Outcome, Postponed, Refused, StillRunning
+from jobs.states import SegmentState
 from speechsite.providers.base import Adapter
 from speechsite.providers.errors import (
     Garbled,
@@ -56,11 +57,22 @@ async def submit(adapter: Adapter, order: Order, segment: Segment) -> Outcome:
         return outcome_of(Unclear(f"internal error: {type(error).__name__}"), adapter, segment)
 
 
+def overdue(segment: Segment, now: datetime) -> Refused | None:
+    """What becomes of a task or a lost order that has had its time; None while it has not."""
+    if segment.state == SegmentState.UNKNOWN:
+        if segment.deadline_at is None or now < segment.deadline_at:
+            return None
+        message = "The provider's answer was lost and could not be found again."
+        return Refused("unclear", message, possible_cost=True)
+    if segment.submitted_at is None or now - segment.submitted_at <= TASK_LIMIT:
+        return None
+    return Refused("timed_out", "The provider did not finish in time.", possible_cost=True)
+
+
 async def look(adapter: Adapter, order: Order, segment: Segment, now: datetime) -> Outcome:
     """Ask about an accepted task, and fetch its audio when it is done."""
-    if segment.submitted_at is not None and now - segment.submitted_at > TASK_LIMIT:
-        message = "The provider did not finish in time."
-        return Refused("timed_out", message, possible_cost=True)
+    if (refused := overdue(segment, now)) is not None:
+        return refused
     try:
         event = await adapter.check(segment.upstream_id)
         return await _read(adapter, event, order, segment)
@@ -83,9 +95,8 @@ async def resolve(
     `known` are upstream ids that belong to other segments: two identical orders that
     were both lost are two items at the provider.
     """
-    if segment.deadline_at is not None and now >= segment.deadline_at:
-        message = "The provider's answer was lost and could not be found again."
-        return Refused("unclear", message, possible_cost=True)
+    if (refused := overdue(segment, now)) is not None:
+        return refused
     try:
         if segment.upstream_id:
             return await _read(adapter, await adapter.check(segment.upstream_id), order, segment)

@@ -7,6 +7,7 @@ waits for a network: `worker` does that, and brings an `Outcome`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
@@ -347,7 +348,9 @@ def _printable(text: str) -> str:
 
 def _wait(seconds: float) -> timedelta:
     """A wait that a provider asked for, within reason."""
-    return timedelta(seconds=min(max(seconds, 0.0), LONGEST_WAIT) if seconds == seconds else 1.0)
+    if not math.isfinite(seconds):
+        return timedelta(seconds=LONGEST_WAIT)
+    return timedelta(seconds=min(max(seconds, 0.0), LONGEST_WAIT))
 
 
 def _plausible(cost: Decimal | None) -> Decimal | None:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, connection
+from django.db import InterfaceError, OperationalError, connections
 from django.utils import timezone
 
 from jobs import attempts, briefs, claims, intake, joining, lifecycle
@@ -35,6 +35,7 @@ Result = TypeVar("Result")
 MAX_IN_FLIGHT = 256
 MAX_JOINS = 2
 BATCH = 64
+DATABASE_IS_AWAY = (OperationalError, InterfaceError)
 TICK = 0.1  # seconds between looks for new work while some is under way
 BEAT = 1.0  # seconds between renewals of our leases; also how fast a cancel is seen
 SWEEP = 5.0  # seconds between looks for dead workers and expired leases
@@ -111,7 +112,7 @@ class Worker:
         waiting = []
         for claim in claims.claim_waiting(self.name, limit=max(room - len(due), 0)):
             if order := _order(claim.segment, claim.offer):
-                waiting.append((claim, order))
+                waiting.append((claim, order))  # noqa: PERF401  (reads better beside the other)
         return waiting, due, claims.claim_joins(self.name, limit=joins)
 
     def _start(self, segment: Segment, work: Coroutine[Any, Any, Outcome]) -> None:
@@ -140,6 +141,10 @@ class Worker:
         return await attempts.submit(adapter, order, segment)
 
     async def _follow(self, segment: Segment, order: Any) -> Outcome:
+        # Asked first: a channel that cannot be opened any more must not hold credits for ever.
+        overdue = attempts.overdue(segment, timezone.now())
+        if overdue is not None:
+            return overdue
         try:
             adapter = self._adapter(segment.channel)
         except ProviderError as error:
@@ -171,15 +176,7 @@ class Worker:
 
     def _record_rows(self, batch: list[tuple[Segment, Outcome]]) -> None:
         for segment, outcome in batch:
-            try:
-                changed = lifecycle.record(segment, outcome)
-            except DatabaseError:
-                raise
-            except Exception:
-                # One outcome that cannot be written must not take the others with it.
-                logger.exception("segment %s: the outcome could not be recorded", segment.pk)
-                outcome = Refused("internal_error", "The result could not be recorded.")
-                changed = lifecycle.record(segment, outcome)
+            changed = _written(segment, outcome)
             _note_health(segment.channel, outcome)
             self._note_limit(segment.channel)
             if not changed and isinstance(outcome, Delivered):
@@ -257,7 +254,7 @@ class Worker:
         await asyncio.gather(*tasks, return_exceptions=True)
         for _, adapter in self.adapters.values():
             await adapter.aclose()
-        await self._db(connection.close)
+        await self._db(connections.close_all)
         self.clerk.shutdown(wait=False)
 
     async def _db(self, function: Callable[..., Result], *args: Any) -> Result:
@@ -268,12 +265,25 @@ def _order(segment: Segment, offer: Offer) -> Order | None:
     """What its adapter gets; a piece that cannot be told fails and stops nobody else."""
     try:
         return briefs.brief(segment, offer)
-    except DatabaseError:
+    except DATABASE_IS_AWAY:
         raise
     except Exception:
         logger.exception("segment %s: no order could be made of it", segment.pk)
         lifecycle.record(segment, Refused("internal_error", "The order could not be read."))
         return None
+
+
+def _written(segment: Segment, outcome: Outcome) -> bool:
+    """Record an outcome; one that cannot be written must not take the others with it."""
+    try:
+        return lifecycle.record(segment, outcome)
+    except DATABASE_IS_AWAY:
+        raise
+    except Exception:
+        logger.exception("segment %s: the outcome could not be recorded", segment.pk)
+        reason = "The result could not be recorded."
+        lifecycle.record(segment, Refused("internal_error", reason, possible_cost=True))
+        return False
 
 
 def _after_death(channel: Channel | None) -> Outcome:
