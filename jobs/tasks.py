@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from django.core.files.storage import default_storage
+from django.db import DatabaseError, connection
 
-from jobs import lifecycle, placing, renditions, retention
+from jobs import claims, lifecycle, placing, renditions, retention
 from jobs.worker import Worker
 from speechsite.core import queue
+
+logger = logging.getLogger(__name__)
 
 
 def work() -> None:
     """There may be work: do what is due, and ask for another run if some is left."""
     asyncio.run(_work())
+    if not queue.is_stopping() and claims.anything_under_way():
+        queue.enqueue(placing.WORK)
 
 
 async def _work() -> None:
     await Worker(queue.is_stopping).run()
+
+
+def take_up() -> None:
+    """A worker process begins: see to what another may have left behind."""
+    try:
+        if claims.anything_under_way():
+            queue.enqueue(placing.WORK)
+    except DatabaseError:
+        logger.exception("could not look for work that was left behind")
+    finally:
+        connection.close()
 
 
 def watch() -> None:
