@@ -7,7 +7,7 @@ same row. A lease that is not renewed runs out, and the work is claimable again.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -62,6 +62,29 @@ def claim_waiting(worker: str, *, limit: int) -> list[Claim]:
         claims = _take(chosen, worker, now)
     lifecycle.start({claim.segment.job_id for claim in claims})
     return claims
+
+
+def claim_one(worker: str, pk: int, able: Callable[[Offer], bool]) -> Claim | None:
+    """Take one waiting segment, due or not, through an offer that is able; None if we cannot.
+
+    For the process that placed it and speaks it itself.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        _alone()
+        board = routing.board(_busy(), _recent(now))
+        row = Segment.objects.filter(pk=pk, state=SegmentState.WAITING).first()
+        if row is None:
+            return None
+        fit = [offer for offer in board.offers.get(row.model_slug, []) if able(offer)]
+        board.offers = {row.model_slug: fit}
+        try:
+            offer = board.take(row.model_slug, excluded=row.excluded_channels)
+        except routing.NoChannel:
+            return None
+        claims = _take({pk: offer}, worker, now)
+    lifecycle.start({claim.segment.job_id for claim in claims})
+    return claims[0] if claims else None
 
 
 def claim_due(worker: str, *, limit: int) -> list[Segment]:

@@ -32,6 +32,8 @@ class Origin:
     api_key: ApiKey | None = None
     is_test: bool = False
     idempotency_key: str | None = None
+    # The placing process speaks the pieces itself; workers leave them alone this long.
+    reserve_seconds: float = 0.0
 
 
 def place(
@@ -47,13 +49,14 @@ def place(
     source: str = Job.Source.PORTAL,
     api_key: ApiKey | None = None,
     is_test: bool = False,
+    reserve_seconds: float = 0.0,
 ) -> Job:
     """Take an order for speech.
 
     Raises OrderError or InsufficientCredits, and then nothing was written. The same
     person's same key returns the first job.
     """
-    origin = Origin(source, api_key, is_test, idempotency_key)
+    origin = Origin(source, api_key, is_test, idempotency_key, reserve_seconds)
     if (first := _placed_before(user, origin)) is not None:
         return first
     prepared = orders.prepare(
@@ -67,7 +70,7 @@ def place(
     )
     job = _job(user, origin, prepared, model=model, voice=voice, output_format=output_format)
     job.title = (title.strip() or _title_of(prepared.text))[:120]
-    return _write(job, prepared)
+    return _write(job, prepared, origin)
 
 
 def place_dialogue(
@@ -96,7 +99,7 @@ def place_dialogue(
     job = _job(user, origin, prepared, model=model, voice=voice, output_format=output_format)
     job.kind = Job.Kind.DIALOGUE
     job.title = (title.strip() or _title_of(prepared.text))[:120]
-    return _write(job, prepared)
+    return _write(job, prepared, origin)
 
 
 def place_cleaning(
@@ -119,7 +122,7 @@ def place_cleaning(
     job.kind = Job.Kind.ISOLATION
     job.upload = upload
     job.title = (title.strip() or upload.name)[:120]
-    return _write(job, prepared)
+    return _write(job, prepared, origin)
 
 
 def quote_for(model: SpeechModel, text: str) -> prices.Quote:
@@ -168,7 +171,7 @@ def _job(
     )
 
 
-def _write(job: Job, prepared: orders.Prepared) -> Job:
+def _write(job: Job, prepared: orders.Prepared, origin: Origin) -> Job:
     wallet = ledger.open_wallet(job.user)
     try:
         with transaction.atomic():
@@ -176,11 +179,11 @@ def _write(job: Job, prepared: orders.Prepared) -> Job:
             # unique key instead of asking the wallet for credits it may not have twice.
             job.save(force_insert=True)
             ledger.hold(wallet, job.quoted, key=f"hold:{job.pk}", job_id=job.pk)
-            Segment.objects.bulk_create(_segments(job, prepared))
+            Segment.objects.bulk_create(_segments(job, prepared, origin))
             events.tell(job, "queued", segments=job.segment_count)
-            queue.enqueue(WORK)
+            if not origin.reserve_seconds:
+                queue.enqueue(WORK)
     except IntegrityError:
-        origin = Origin(idempotency_key=job.idempotency_key)
         first = _placed_before(job.user, origin)
         if first is None:
             raise
@@ -188,8 +191,9 @@ def _write(job: Job, prepared: orders.Prepared) -> Job:
     return job
 
 
-def _segments(job: Job, prepared: orders.Prepared) -> list[Segment]:
-    deadline = timezone.now() + timedelta(seconds=settings.WAITING_DEADLINE_SECONDS)
+def _segments(job: Job, prepared: orders.Prepared, origin: Origin) -> list[Segment]:
+    now = timezone.now()
+    deadline = now + timedelta(seconds=settings.WAITING_DEADLINE_SECONDS)
     return [
         Segment(
             job=job,
@@ -202,6 +206,7 @@ def _segments(job: Job, prepared: orders.Prepared) -> list[Segment]:
             units=piece.units,
             model_slug=prepared.model_slug,
             deadline_at=deadline,
+            due_at=now + timedelta(seconds=origin.reserve_seconds),
         )
         for index, piece in enumerate(prepared.pieces)
     ]

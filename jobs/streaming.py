@@ -1,0 +1,256 @@
+"""Speech that is heard while it is made, for a client that waits on the line.
+
+The same story as everywhere: the web process claims the pieces itself, forwards the
+sound as it comes and stores it. The work does not depend on the listener: who hangs
+up leaves a job that ends by itself. If the web process dies, its leases run out and
+a worker finishes the job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+import numpy as np
+from asgiref.sync import sync_to_async
+from django.core.files.storage import default_storage
+from django.db import close_old_connections
+from django.utils import timezone
+
+from jobs import attempts, briefs, claims, intake, lifecycle, placing, renditions
+from jobs.models import Job, Segment
+from jobs.outcomes import Delivered, Outcome
+from jobs.states import SegmentState
+from speechsite.audio import encode
+from speechsite.core import queue
+from speechsite.providers.base import Adapter
+from speechsite.providers.errors import ProviderError
+from speechsite.providers.types import Chunk, Feature, SpeechOrder, WordTime
+from speechsite.upstreams import channels
+from speechsite.upstreams.models import Channel, Offer
+
+logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+RESERVE = 30.0  # seconds for which workers leave a streamed job alone
+POLL = 0.1
+PATIENCE = 240.0  # seconds that a listener waits for a piece that a worker makes
+BEAT = 10.0  # seconds between renewals of a lease
+
+
+class StreamBroken(Exception):
+    """The sound broke off after some of it had been sent; the job goes on without us."""
+
+
+class SpeechFailed(Exception):
+    """The job failed before any sound was there. `code` and the message are for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some sound in the job's output format.
+
+    `words` are positions in the job's text, timed from the start of the whole speech.
+    """
+
+    audio: bytes
+    words: tuple[WordTime, ...] = ()
+
+
+async def listen(job: Job) -> AsyncIterator[Piece]:
+    """The sound of a job as it is made. Leaving early does not stop the job.
+
+    Raises SpeechFailed when there is nothing to hear, StreamBroken when it broke off.
+    """
+    inbox: asyncio.Queue[Piece | Exception | None] = asyncio.Queue()
+    task = asyncio.create_task(_tell(job, inbox))
+    _running.add(task)
+    task.add_done_callback(_running.discard)
+    while (item := await inbox.get()) is not None:
+        if isinstance(item, Exception):
+            raise item
+        yield item
+
+
+_running: set[asyncio.Task[None]] = set()  # kept here, or the collector would end them
+_adapters: dict[tuple[int, str], Adapter] = {}
+
+
+async def _tell(job: Job, inbox: asyncio.Queue[Piece | Exception | None]) -> None:
+    """Speak all pieces in order into the listener's inbox."""
+    at_ms = 0
+    sent = False
+    try:
+        for segment in await _db(_segments_of, job.pk):
+            speaker = _Speaker(job, segment, at_ms, inbox)
+            at_ms += await speaker.run()
+            sent = True
+        inbox.put_nowait(None)
+    except SpeechFailed as error:
+        inbox.put_nowait(StreamBroken(error.message) if sent else error)
+    except Exception as error:
+        logger.exception("job %s: streaming failed", job.pk)
+        inbox.put_nowait(StreamBroken(type(error).__name__))
+    finally:
+        await _db(queue.enqueue, placing.WORK)
+
+
+@dataclass
+class _Speaker:
+    """One piece: spoken by ourselves where an adapter can, else awaited from a worker."""
+
+    job: Job
+    segment: Segment
+    at_ms: int
+    inbox: asyncio.Queue[Piece | Exception | None]
+    encoder: encode.Encoder | None = None
+    has_sent: bool = False
+    name: str = field(default_factory=claims.worker_name)
+
+    async def run(self) -> int:
+        """Milliseconds of sound that this piece lasts."""
+        claim = await _db(claims.claim_one, self.name, self.segment.pk, _can_speak)
+        if claim is None:
+            await _db(_release, self.segment.pk)
+            return await self._await_worker()
+        order = await _db(briefs.brief, claim.segment, claim.offer)
+        outcome = await self._speak(claim.segment, cast(SpeechOrder, order))
+        kept = await _db(lifecycle.record, claim.segment, outcome)
+        if isinstance(outcome, Delivered):
+            if not kept:
+                await asyncio.to_thread(intake.discard, outcome.audio)
+            return outcome.duration_ms
+        if self.has_sent:
+            raise StreamBroken("the provider broke off")
+        return await self._await_worker()
+
+    async def _speak(self, segment: Segment, order: SpeechOrder) -> Outcome:
+        adapter: Adapter | None = None
+        beat = asyncio.create_task(self._beat(segment))
+        try:
+            adapter = _adapter(cast(Channel, segment.channel))
+            return await self._forward(adapter, order, segment)
+        except ProviderError as error:
+            known = adapter or channels.adapter_class("builtin")()
+            return attempts.outcome_of(error, known, segment)
+        finally:
+            beat.cancel()
+
+    async def _forward(self, adapter: Adapter, order: SpeechOrder, segment: Segment) -> Outcome:
+        with tempfile.SpooledTemporaryFile(max_size=intake.IN_MEMORY) as file:
+            collected = intake.Collected(file)
+            async with aclosing(cast(AsyncGenerator[Chunk], adapter.speak(order))) as chunks:
+                async for chunk in chunks:
+                    collected.take(chunk)
+                    await self._send(chunk)
+            await self._flush(collected)
+            return await asyncio.to_thread(intake.store, collected, segment)
+
+    async def _send(self, chunk: Chunk) -> None:
+        words = tuple(_placed(word, self.segment.start, self.at_ms) for word in chunk.words)
+        wanted = self.job.output_format
+        if chunk.format == wanted:
+            self._put(chunk.audio, words)
+        elif chunk.format.startswith("pcm_"):
+            rate = int(chunk.format.partition("_")[2])
+            if self.encoder is None:
+                self.encoder = encode.Encoder(wanted, rate)
+            samples = np.frombuffer(chunk.audio[: len(chunk.audio) // 2 * 2], dtype="<i2")
+            self._put(await asyncio.to_thread(self.encoder.write, samples), words)
+        elif words:
+            self._put(b"", words)
+
+    async def _flush(self, collected: intake.Collected) -> None:
+        """The rest of an encoder; all of a sound that could not be turned piece by piece."""
+        if self.encoder is not None:
+            self._put(await asyncio.to_thread(self.encoder.finish))
+        elif collected.format != self.job.output_format:
+            collected.file.seek(0)
+            sound = collected.file.read()
+            hint = renditions.hint(collected.format)
+            wanted = self.job.output_format
+            self._put(await asyncio.to_thread(encode.transcode, sound, wanted, source_format=hint))
+
+    def _put(self, audio: bytes, words: tuple[WordTime, ...] = ()) -> None:
+        if audio or words:
+            self.has_sent = self.has_sent or bool(audio)
+            self.inbox.put_nowait(Piece(audio, words))
+
+    async def _beat(self, segment: Segment) -> None:
+        """Keep our lease while the provider speaks."""
+        with suppress(asyncio.CancelledError):
+            while True:
+                await asyncio.sleep(BEAT)
+                await _db(claims.renew, self.name, [segment.pk], [])
+
+    async def _await_worker(self) -> int:
+        """A worker makes this piece: wait for it, then send it whole."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        while asyncio.get_running_loop().time() < deadline:
+            segment = await _db(Segment.objects.get, pk=self.segment.pk)
+            if segment.state == SegmentState.FAILED:
+                raise SpeechFailed(segment.failure_code, segment.failure_message)
+            if segment.state == SegmentState.DONE:
+                sound = await asyncio.to_thread(_whole, segment, self.job.output_format)
+                timed = [WordTime(*word) for word in segment.words]
+                words = tuple(_placed(word, segment.start, self.at_ms) for word in timed)
+                self._put(sound, words)
+                return segment.duration_ms
+            await asyncio.sleep(POLL)
+        raise SpeechFailed("timed_out", "The speech took too long.")
+
+
+def _segments_of(job_id: UUID) -> list[Segment]:
+    return list(Segment.objects.filter(job_id=job_id).order_by("index"))
+
+
+def _can_speak(offer: Offer) -> bool:
+    return Feature.SPEAK in channels.features_of(offer.channel)
+
+
+def _release(pk: int) -> None:
+    """We do not speak this piece after all: let a worker have it now."""
+    released = Segment.objects.filter(pk=pk, state=SegmentState.WAITING)
+    if released.update(due_at=timezone.now()):
+        queue.enqueue(placing.WORK)
+
+
+def _adapter(channel: Channel) -> Adapter:
+    key = (channel.pk, f"{channel.base_url}|{channel.credentials}|{channel.options}")
+    if key not in _adapters:
+        _adapters[key] = channels.open_adapter(channel)
+    return _adapters[key]
+
+
+def _placed(word: WordTime, start: int, at_ms: int) -> WordTime:
+    return WordTime(
+        start + word.start, start + word.end, at_ms + word.start_ms, at_ms + word.end_ms
+    )
+
+
+def _whole(segment: Segment, wanted: str) -> bytes:
+    with default_storage.open(segment.audio) as file:
+        sound = file.read()
+    if segment.audio_format == wanted:
+        return sound
+    return encode.transcode(sound, wanted, source_format=renditions.hint(segment.audio_format))
+
+
+async def _db(function: Callable[..., Result], *args: Any, **more: Any) -> Result:
+    return await sync_to_async(_closing, thread_sensitive=False)(function, *args, **more)
+
+
+def _closing(function: Callable[..., Result], *args: Any, **more: Any) -> Result:
+    close_old_connections()
+    return function(*args, **more)
