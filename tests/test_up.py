@@ -219,3 +219,19 @@ def test_the_worker_alone_opens_no_port(data: Path, sites: list[Site]) -> None:
     assert listening == []
     site.process.terminate()
     assert site.process.wait(15) == 0, site.said()
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.4, 0.8, 1.2, 1.6])
+def test_a_stop_while_it_starts_is_a_clean_stop_too(
+    data: Path, sites: list[Site], moment: float
+) -> None:
+    site = Site(data)
+    sites.append(site)
+    until(lambda: "supervisor.py" in " ".join(psutil.Process(site.process.pid).cmdline()))
+    until(lambda: psutil.Process(site.process.pid).children() != [])
+    time.sleep(moment)
+    site.family = psutil.Process(site.process.pid).children(recursive=True)
+    site.process.terminate()
+    assert site.process.wait(15) == 0, site.said()
+    assert alive(site.family) == []
+    assert "Traceback" not in site.said()

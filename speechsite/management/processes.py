@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import gc
-import logging
 import signal
 import socket
+import sys
 from importlib import import_module
 from types import FrameType
 
 from speechsite.core import lifeline
-
-log = logging.getLogger(__name__)
 
 # Open event streams never end by themselves; their browsers come back on their own.
 DRAIN_SECONDS = 4
@@ -22,9 +20,8 @@ def serve(socket_number: int) -> int:
     """Answer HTTP and WebSocket on a listening socket until SIGTERM."""
     import uvicorn
 
-    # uvicorn raises the signal again once it has stopped; a stop that was asked for is no death.
-    signal.signal(signal.SIGTERM, _ignore)
-    signal.signal(signal.SIGINT, _ignore)
+    # uvicorn raises the signal again once it has stopped: then, too, this means exit code 0.
+    _leave_on_signals()
     config = uvicorn.Config(
         "speechsite.asgi:application",
         access_log=False,
@@ -47,22 +44,33 @@ def work() -> int:
     """Run the queue's cluster until SIGTERM."""
     from speechsite.core.queue import SpeechCluster
 
+    _leave_on_signals()
     lifeline.end_children_with_this()
     _preload("jobs.tasks")
-    stops: list[int] = []
     cluster = SpeechCluster()
-    stop_cluster = signal.getsignal(signal.SIGTERM)
+    stops: list[int] = []
+    is_running = False
 
     def stop(number: int, frame: FrameType | None) -> None:
         stops.append(number)
-        if callable(stop_cluster):
-            stop_cluster(number, frame)
+        if is_running:
+            cluster.stop()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    # A cluster that is just being started cannot be stopped yet.
     cluster.start()
+    is_running = True
+    if stops:
+        cluster.stop()
     cluster.sentinel.join()
     return 0 if stops else 1
+
+
+def _leave_on_signals() -> None:
+    """Until there is something to stop, being asked to end means to go."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
 
 
 def _preload(*modules: str) -> None:
@@ -74,7 +82,3 @@ def _preload(*modules: str) -> None:
         import_module(module)
     gc.collect()
     gc.freeze()
-
-
-def _ignore(*_: object) -> None:
-    log.debug("stopping")
