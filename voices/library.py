@@ -192,5 +192,6 @@ def _voice(channel: str, family: str, info: VoiceInfo, position: int) -> Voice:
         category=info.category[:20],
         description=info.description[:400],
         labels=dict(info.labels),
+        preview_url=info.preview_url[:500],
         position=position,
     )

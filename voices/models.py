@@ -64,6 +64,7 @@ class Voice(models.Model):
     category = models.CharField(_("category"), max_length=20, default="premade")
     description = models.CharField(_("description"), max_length=400, blank=True)
     labels = models.JSONField(default=dict, blank=True)
+    preview_url = models.CharField(max_length=500, blank=True)
     voice_settings = models.JSONField(default=dict, blank=True)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
