@@ -41,7 +41,7 @@ def link(
     download: bool = False,
     segment: int | None = None,
 ) -> str:
-    """A path that opens one file: kind is audio, srt, vtt, json or segment."""
+    """A path that opens one file: kind is audio, srt, vtt, json, segment or original."""
     ticket: dict[str, Any] = {"j": job.pk.hex, "k": kind}
     if format is not None and kind == "audio" and format != job.output_format:
         ticket["f"] = format
@@ -80,7 +80,11 @@ def serve(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
     name = names.safe(name)
     if ticket["k"] == "zip":
         return bundles.respond(ticket["u"], ticket["z"], name)
-    job = Job.objects.filter(pk=UUID(hex=ticket["j"])).select_related("voice", "user").first()
+    job = (
+        Job.objects.filter(pk=UUID(hex=ticket["j"]))
+        .select_related("voice", "user", "upload")
+        .first()
+    )
     if job is None or job.deleted_at is not None:
         return _gone(_("This file was deleted."))
     response = _answer(request, job, ticket)
@@ -105,14 +109,22 @@ def _answer(request: HttpRequest, job: Job, ticket: dict[str, Any]) -> HttpRespo
         segment = Segment.objects.filter(job=job, index=ticket["s"]).exclude(audio="").first()
         if segment is None:
             raise Http404
-        return _send(request, partial(renditions.of_segment, segment), formats.PLAYER_FORMAT)
+        media_type = formats.parse(formats.PLAYER_FORMAT).media_type
+        return _send(request, partial(renditions.of_segment, segment), media_type)
+    if kind == "original":
+        upload = job.upload
+        if upload is None or upload.deleted_at is not None:
+            return _gone(_("This file was deleted."))
+        media_type = renditions.upload_type(upload)
+        return _send(request, partial(renditions.of_upload, upload), media_type)
     if not job.audio:
         raise Http404
     wanted = ticket.get("f", job.output_format)
-    return _send(request, partial(renditions.of_job, job, wanted), wanted)
+    media_type = formats.parse(wanted).media_type
+    return _send(request, partial(renditions.of_job, job, wanted), media_type)
 
 
-def _send(request: HttpRequest, made: Callable[[], str], form: str) -> HttpResponseBase:
+def _send(request: HttpRequest, made: Callable[[], str], media_type: str) -> HttpResponseBase:
     """Send a stored file, which may have to be made first; 404 when its source is not there."""
     try:
         stored = made()
@@ -121,7 +133,6 @@ def _send(request: HttpRequest, made: Callable[[], str], form: str) -> HttpRespo
     except FileNotFoundError as error:
         raise Http404 from error
     etag = f'"{PurePosixPath(stored).stem}"'
-    media_type = formats.parse(form).media_type
     return ranges.respond(request, file, size=size, media_type=media_type, etag=etag)
 
 
@@ -130,6 +141,8 @@ def _extension(job: Job, kind: str, form: str | None) -> str:
         return kind
     if kind == "segment":
         return formats.parse(formats.PLAYER_FORMAT).extension
+    if kind == "original" and job.upload is not None:
+        return renditions.upload_extension(job.upload)
     return formats.parse(form or job.output_format).extension
 
 

@@ -20,7 +20,7 @@ from django.db.models import F, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs import events, files
+from jobs import events, files, uploads
 from jobs.models import Job, Segment
 from jobs.outcomes import (
     Accepted,
@@ -102,6 +102,7 @@ def finish(job: Job, *, audio: str, size: int, duration_ms: int, peaks: list[int
             charged = _settle(job)
             problems = job.segments.filter(state=SegmentState.FAILED).count()
             events.tell(job, "succeeded", charged=charged, problems=problems)
+            outbound.announce(job, "generation.succeeded")
         else:
             events.tell(job, "audio_ready")
     return True
@@ -140,6 +141,7 @@ def cancel(job: Job) -> Job:
             done = job.segments.filter(state=SegmentState.DONE)
             Job.objects.filter(pk=job.pk).update(is_joinable=done.exists())
             events.tell(job, "canceled", charged=_settle(job))
+            outbound.announce(job, "generation.canceled")
             queue.enqueue(WORK)
     job.refresh_from_db()
     return job
@@ -158,6 +160,9 @@ def delete(job: Job) -> None:
         )
         job.segments.update(audio="", text="", words=[], lines=[])
         files.remove(name for name in names if name)
+        # A partner's file lives until the partner deletes it; the portal's goes with its job.
+        if job.upload is not None and job.source == Job.Source.PORTAL:
+            uploads.discard(job.upload)
 
 
 def give_up_joining(job: Job, reason: str) -> None:

@@ -14,7 +14,7 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 
 from jobs import disk
-from jobs.models import Job, Segment
+from jobs.models import Job, Segment, Upload
 from jobs.states import SegmentState
 from speechsite.audio import captions, decode, encode, formats
 from speechsite.audio.captions import TimedWord
@@ -32,6 +32,27 @@ def of_segment(segment: Segment) -> str:
     if segment.audio_format.startswith("mp3"):
         return segment.audio
     return _made(segment.audio, segment.audio_format, formats.PLAYER_FORMAT)
+
+
+def of_upload(upload: Upload) -> str:
+    """The stored name of a recording as a browser plays it."""
+    if _plays(upload):
+        return upload.file
+    return _made(upload.file, "", formats.PLAYER_FORMAT)
+
+
+def upload_type(upload: Upload) -> str:
+    """The media type of what `of_upload` names."""
+    if _plays(upload):
+        return upload.media_type
+    return formats.parse(formats.PLAYER_FORMAT).media_type
+
+
+def upload_extension(upload: Upload) -> str:
+    """How the name of what `of_upload` names should end."""
+    if _plays(upload):
+        return PurePosixPath(upload.file).suffix.lstrip(".") or "audio"
+    return formats.parse(formats.PLAYER_FORMAT).extension
 
 
 def names_beside(stored: str) -> list[str]:
@@ -67,6 +88,11 @@ def hint(name: str) -> str | None:
     """What a decoder must be told of a stored sound: only headerless bytes need their name."""
     form = formats.FORMATS.get(name)
     return name if form is not None and form.is_raw else None
+
+
+def _plays(upload: Upload) -> bool:
+    # Containers that browsers do not know were given no audio type when they came in.
+    return upload.media_type.startswith("audio/")
 
 
 def _made(source: str, source_format: str, wanted: str) -> str:

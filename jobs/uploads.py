@@ -10,10 +10,13 @@ from typing import Protocol
 
 from django.core.files import File
 from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from jobs import files
 from jobs.errors import OrderError
-from jobs.models import Upload
+from jobs.models import Job, Upload
 from speechsite.accounts.models import User
 from speechsite.audio import probe
 from speechsite.audio.decode import NotAudio, TooLong
@@ -73,6 +76,17 @@ def take(user: User, file: Uploaded) -> Upload:
         duration_ms=found.duration_ms,
         sha256=digest.hexdigest(),
     )
+
+
+def discard(upload: Upload) -> None:
+    """Remove a recording that no visible job needs; twice is once."""
+    with transaction.atomic():
+        if Job.objects.filter(upload=upload, deleted_at__isnull=True).exists():
+            return
+        Upload.objects.filter(pk=upload.pk, deleted_at__isnull=True).update(
+            deleted_at=timezone.now()
+        )
+        files.remove([upload.file])
 
 
 def _probe(path: Path) -> probe.Probe:

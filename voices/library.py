@@ -169,6 +169,12 @@ def models_for(voice: Voice, *, kind: str = SpeechModel.Kind.SPEECH) -> list[Spe
     )
 
 
+def models_of(kind: str) -> list[SpeechModel]:
+    """The enabled models of a kind that are on offer somewhere."""
+    offered = Offer.objects.filter(is_enabled=True, channel__is_enabled=True).values("model")
+    return list(SpeechModel.objects.filter(kind=kind, is_enabled=True, slug__in=offered))
+
+
 def model_named(name: str) -> SpeechModel | None:
     """The model that somebody calls by its slug or any alias."""
     slug = catalogue.canonical(name)
