@@ -20,7 +20,7 @@ from django.db.models import F, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs import events, files, uploads
+from jobs import events, files, outbound, uploads
 from jobs.models import Job, Segment
 from jobs.outcomes import (
     Accepted,
@@ -124,6 +124,7 @@ def fail(job: Job, *, code: str, message: str) -> bool:
         _close_segments(job, code, message)
         ledger.settle(job.user.wallet, job_id=job.pk, captured=0)
         events.tell(job, "failed", code=code, message=_printable(message)[:300])
+        outbound.announce(job, "generation.failed")
     return True
 
 

@@ -233,3 +233,7 @@ class JobEvent(models.Model):
 def media_name(job_id: uuid.UUID, suffix: str) -> str:
     """Where a file of a job is stored: nobody can guess or collide with it."""
     return f"jobs/{job_id.hex[-2:]}/{job_id.hex}/{new_token()[:16]}{suffix}"
+
+
+# Django finds an app's models here; these have a room of their own.
+from jobs.webhook_models import Delivery, WebhookEndpoint  # noqa: E402, F401

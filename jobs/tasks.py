@@ -8,7 +8,7 @@ import logging
 from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection
 
-from jobs import claims, lifecycle, placing, renditions, retention
+from jobs import claims, lifecycle, outbound, placing, renditions, retention
 from jobs.worker import Worker
 from speechsite.core import queue
 
@@ -20,6 +20,7 @@ def work() -> None:
     asyncio.run(_work())
     if not queue.is_stopping() and claims.anything_under_way():
         queue.enqueue(placing.WORK)
+    queue.enqueue(outbound.DELIVER)
 
 
 async def _work() -> None:
@@ -35,6 +36,11 @@ def take_up() -> None:
         logger.exception("could not look for work that was left behind")
     finally:
         connection.close()
+
+
+def deliver() -> None:
+    """Tell partners what they are waiting for; the next tries come with `watch`."""
+    asyncio.run(outbound.send_due())
 
 
 def watch() -> None:
