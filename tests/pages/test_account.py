@@ -1,0 +1,113 @@
+"""Signing up and in, the profile, and what it changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from speechsite.accounts.models import User
+from speechsite.credits.models import Wallet
+from tests.conftest import PASSWORD
+
+PROFILE = {"name": "Ada L.", "language": "en", "timezone": "Asia/Shanghai", "theme": "dark"}
+
+
+def test_signing_up_opens_an_account_with_its_welcome_credits(client: Client, db: None) -> None:
+    told = {"email": "new@example.com", "password1": "a long enough phrase"}
+    answer = client.post("/account/signup/", told)
+    assert answer["Location"] == "/studio/"
+    assert Wallet.objects.get(user__email="new@example.com").available == 1_000_000
+
+
+def test_a_closed_site_takes_no_new_accounts(client: Client, db: None, settings: Any) -> None:
+    settings.SIGNUP_OPEN = False
+    told = {"email": "new@example.com", "password1": "a long enough phrase"}
+    client.post("/account/signup/", told)
+    assert not User.objects.filter(email="new@example.com").exists()
+    assert "/account/signup/" not in client.get("/").content.decode()
+
+
+def test_a_weak_password_is_refused_beside_its_field(client: Client, db: None) -> None:
+    answer = client.post("/account/signup/", {"email": "new@example.com", "password1": "123"})
+    html = answer.content.decode()
+    assert 'aria-invalid="true"' in html
+    assert 'id="id_password1_error"' in html
+    assert "new@example.com" in html
+
+
+def test_signing_in_leads_where_one_wanted_to_go(client: Client, ada: User) -> None:
+    told = {"login": ada.email, "password": PASSWORD, "next": "/wallet/"}
+    assert client.post("/account/login/", told)["Location"] == "/wallet/"
+
+
+def test_a_wrong_password_is_an_error_on_the_page(client: Client, ada: User) -> None:
+    answer = client.post("/account/login/", {"login": ada.email, "password": "wrong"})
+    assert 'role="alert"' in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["email/", "password/change/", "2fa/", "2fa/totp/activate/", "logout/", "profile/"],
+)
+def test_every_account_page_wears_our_frame(page: Client, path: str) -> None:
+    answer = page.get(f"/account/{path}", follow=True)
+    assert answer.status_code == 200
+    assert "css/tokens.css" in answer.content.decode()
+
+
+@pytest.mark.parametrize("path", ["login/", "signup/", "password/reset/"])
+def test_every_entrance_wears_our_frame(client: Client, db: None, path: str) -> None:
+    assert "css/tokens.css" in client.get(f"/account/{path}").content.decode()
+
+
+def test_a_stranger_has_no_profile(client: Client, db: None) -> None:
+    assert client.get("/account/profile/")["Location"].startswith("/account/login/")
+
+
+def test_the_profile_is_kept(page: Client, ada: User) -> None:
+    answer = page.post("/account/profile/", PROFILE)
+    ada.refresh_from_db()
+    assert answer.status_code == 302
+    assert (ada.name, ada.language, ada.timezone) == ("Ada L.", "en", "Asia/Shanghai")
+    assert ada.preferences == {"theme": "dark", "shortcuts": False}
+    html = page.get("/account/profile/").content.decode()
+    assert 'data-theme="dark"' in html
+    assert 'data-shortcuts="off"' in html
+
+
+@pytest.mark.parametrize("wrong", [{"timezone": "Mars/Olympus"}, {"language": "xx"}, {"theme": ""}])
+def test_a_wrong_choice_is_refused_and_the_rest_stays(page: Client, wrong: dict[str, str]) -> None:
+    answer = page.post("/account/profile/", {**PROFILE, **wrong})
+    assert answer.status_code == 422
+    assert "Ada L." in answer.content.decode()
+
+
+def test_times_are_shown_in_the_persons_zone(page: Client, ada: User, finished: Any) -> None:
+    job = finished()
+    page.post("/account/profile/", PROFILE)
+    assert "+08:00" in page.get(f"/jobs/{job.pk}/").content.decode()
+
+
+def test_a_zone_that_went_away_does_not_break_the_site(page: Client, ada: User) -> None:
+    User.objects.filter(pk=ada.pk).update(timezone="Gone/Away")
+    assert page.get("/wallet/").status_code == 200
+
+
+def test_a_visitor_chooses_a_theme_and_comes_back(client: Client, db: None) -> None:
+    answer = client.post("/preferences/", {"theme": "dark", "next": "/account/login/"})
+    assert answer["Location"] == "/account/login/"
+    assert 'data-theme="dark"' in client.get("/").content.decode()
+
+
+def test_the_language_switch_is_remembered(page: Client, ada: User) -> None:
+    page.post("/preferences/", {"language": "zh-hans", "next": "/studio/"})
+    ada.refresh_from_db()
+    assert ada.language == "zh-hans"
+    assert '<html lang="zh-hans"' in page.get("/studio/").content.decode()
+
+
+@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/", "javascript:x"])
+def test_the_way_back_never_leaves_the_site(client: Client, db: None, target: str) -> None:
+    assert client.post("/preferences/", {"theme": "dark", "next": target})["Location"] == "/"

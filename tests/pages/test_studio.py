@@ -1,0 +1,206 @@
+"""The Studio: ordering, refusing, and never losing what was typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpResponse
+from django.test import Client
+from django.utils import timezone
+
+from jobs.models import Job
+from speechsite.accounts.models import User
+from speechsite.credits import ledger
+from speechsite.credits.models import LedgerEntry, Wallet
+from speechsite.pages.ordering import read_text
+from voices.models import SpeechModel, Voice
+
+
+@pytest.fixture
+def order(page: Client, voice: Voice, model: SpeechModel) -> Callable[..., HttpResponse]:
+    def order(text: str = "Good morning.", **changes: Any) -> HttpResponse:
+        told = {"text": text, "voice": voice.pk, "model": model.slug, "key": "form-1"}
+        return page.post("/studio/", {**told, "do": "place", **changes})
+
+    return order
+
+
+def test_a_stranger_is_asked_to_sign_in(client: Client, db: None) -> None:
+    answer = client.get("/studio/")
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/account/login/")
+
+
+def test_the_page_offers_a_voice_and_shows_the_balance(page: Client) -> None:
+    html = page.get("/studio/").content.decode()
+    assert 'name="voice"' in html
+    assert ">1,000</b>" in html
+
+
+def test_generate_places_a_job_at_the_price_shown(order: Any, ada: User) -> None:
+    answer = order("Good morning.")
+    job = Job.objects.get(user=ada)
+    assert answer["Location"] == f"/jobs/{job.pk}/"
+    assert job.text == "Good morning."
+    assert job.quoted == 13
+    assert Wallet.objects.get(user=ada).held == 13
+
+
+def test_the_same_form_sent_twice_is_one_job(order: Any) -> None:
+    assert order()["Location"] == order()["Location"]
+    assert Job.objects.count() == 1
+
+
+def test_an_edited_form_sent_again_is_a_new_job(order: Any) -> None:
+    order("One text.")
+    order("Another text.")
+    assert Job.objects.count() == 2
+
+
+def test_line_ends_of_the_form_count_as_one_character(order: Any, ada: User) -> None:
+    order("One.\r\nTwo.")
+    assert Job.objects.get(user=ada).characters == len("One.\nTwo.")
+
+
+def test_control_characters_are_dropped(order: Any, ada: User) -> None:
+    order("Good\x00 mor\x07ning.")
+    assert Job.objects.get(user=ada).text == "Good morning."
+
+
+@pytest.mark.parametrize("text", ["", "   \r\n\t ", "😀😀 🎉"], ids=["empty", "blank", "emoji"])
+def test_a_text_without_words_gets_an_error_beside_it(order: Any, text: str) -> None:
+    answer = order(text, title="My title")
+    html = answer.content.decode()
+    assert answer.status_code == 422
+    assert 'role="alert"' in html
+    assert 'aria-invalid="true"' in html
+    assert 'id="id_text_error"' in html
+    assert "My title" in html
+    assert not Job.objects.exists()
+
+
+def test_a_text_over_the_limit_is_refused_and_kept(order: Any, settings: Any) -> None:
+    settings.MAX_TEXT = 20
+    answer = order("This text is longer than twenty characters.")
+    assert answer.status_code == 422
+    assert "This text is longer than twenty characters.</textarea>" in answer.content.decode()
+
+
+def test_a_voice_that_went_away_is_named_and_nothing_is_lost(order: Any, voice: Voice) -> None:
+    Voice.objects.filter(pk=voice.pk).update(retired_at=timezone.now())
+    answer = order("Keep me.")
+    html = answer.content.decode()
+    assert answer.status_code == 422
+    assert "no longer available" in html
+    assert "Keep me.</textarea>" in html
+    assert not LedgerEntry.objects.filter(kind="hold").exists()
+
+
+def test_a_voice_that_never_was_is_refused(order: Any) -> None:
+    assert order(voice="987654").status_code == 422
+    assert order(voice="no number").status_code == 422
+
+
+def test_too_few_credits_says_what_is_needed_and_holds_nothing(
+    order: Any, ada: User, wallet: Wallet
+) -> None:
+    ledger.adjust(wallet, -99_990, key="poor", reason="spent elsewhere", actor=ada)
+    answer = order("This costs more than ten.")
+    html = answer.content.decode()
+    assert answer.status_code == 402
+    assert "0.025" in html
+    assert "0.01" in html
+    assert "This costs more than ten.</textarea>" in html
+    wallet.refresh_from_db()
+    assert (wallet.available, wallet.held) == (10, 0)
+
+
+def test_a_setting_out_of_bounds_is_refused_beside_its_field(order: Any) -> None:
+    answer = order(set_speed="9")
+    assert answer.status_code == 422
+    assert 'id="id_set_speed_error"' in answer.content.decode()
+
+
+def test_settings_reach_the_job(order: Any, ada: User) -> None:
+    order(set_speed="1.25")
+    assert Job.objects.get(user=ada).voice_settings["speed"] == 1.25
+
+
+def test_an_unknown_format_is_refused(order: Any) -> None:
+    assert order(output_format="mp3_1_1").status_code == 422
+
+
+def test_a_file_is_read_where_the_box_is_empty(order: Any, ada: User) -> None:
+    order("", upload=SimpleUploadedFile("a.txt", "Aus der Datei.".encode("utf-16")))
+    assert Job.objects.get(user=ada).text == "Aus der Datei."
+
+
+def test_a_file_beside_a_full_box_is_an_error_and_both_stay(order: Any) -> None:
+    answer = order("In the box.", upload=SimpleUploadedFile("a.txt", b"In the file."))
+    assert answer.status_code == 422
+    assert 'id="id_upload_error"' in answer.content.decode()
+    assert "In the box.</textarea>" in answer.content.decode()
+
+
+def test_without_javascript_a_file_is_read_into_the_box(order: Any) -> None:
+    file = SimpleUploadedFile("a.txt", "你好,世界。".encode("gb18030"))
+    answer = order("", upload=file, do="read")
+    assert answer.status_code == 200
+    assert "你好,世界。</textarea>" in answer.content.decode()
+    assert not Job.objects.exists()
+
+
+def test_a_picture_is_no_text() -> None:
+    with pytest.raises(ValueError, match="binary"):
+        read_text(SimpleUploadedFile("a.png", b"\x89PNG\r\n\x1a\n\0\0"))
+
+
+def test_without_javascript_searching_a_voice_keeps_the_text(order: Any, voice: Voice) -> None:
+    answer = order("Keep me.", do="find", voice_q="emily")
+    html = answer.content.decode()
+    assert answer.status_code == 200
+    assert "Keep me.</textarea>" in html
+    assert "Emily" in html
+    assert f'value="{voice.pk}" checked' in html
+
+
+def test_the_picker_fragment_keeps_the_chosen_voice(page: Client, voice: Voice) -> None:
+    answer = page.get("/studio/voices/", {"voice_q": "mei", "voice": voice.pk})
+    html = answer.content.decode()
+    assert f'value="{voice.pk}" checked' in html
+    assert "Mei" in html
+    assert "<html" not in html
+
+
+def test_the_options_fragment_carries_the_price(page: Client, voice: Voice) -> None:
+    html = page.get("/studio/options/", {"voice": voice.pk}).content.decode()
+    assert 'data-rate="1"' in html
+    assert 'data-counting="code_points"' in html
+
+
+def test_use_this_text_again_brings_everything_back(page: Client, place: Any) -> None:
+    job = place("The old text.", voice_settings={"speed": 1.5}, title="Old title")
+    html = page.get("/studio/", {"again": job.pk}).content.decode()
+    assert "The old text.</textarea>" in html
+    assert "Old title" in html
+    assert 'value="1.5"' in html
+
+
+@pytest.mark.parametrize("again", ["nonsense", "00000000-0000-7000-8000-000000000000"])
+def test_use_again_of_an_unknown_job_is_an_empty_sheet(page: Client, again: str) -> None:
+    assert page.get("/studio/", {"again": again}).status_code == 200
+
+
+def test_eve_cannot_use_adas_text(eves_page: Client, place: Any) -> None:
+    job = place("A secret text.")
+    assert "secret" not in eves_page.get("/studio/", {"again": job.pk}).content.decode()
+
+
+def test_a_million_characters_are_taken(page: Client, order: Any, ada: User) -> None:
+    ledger.grant(ledger.open_wallet(ada), 10_000_000, key="rich")
+    text = "The fox ran over the hill. " * 37_000
+    assert order(text).status_code == 302
+    assert Job.objects.get(user=ada).characters == len(text)
