@@ -140,14 +140,14 @@ def _narrow(jobs: JobQuerySet, filters: Filters) -> JobQuerySet:
 
 def _row(job: Job) -> dict[str, Any]:
     row: dict[str, Any] = {"job": job}
-    if job.state == states.JobState.SUCCEEDED and job.audio:
+    if job.audio:
         row["listen"] = files.link(job, "audio", format="mp3_44100_128")
         row["download"] = files.link(job, "audio", download=True)
     return row
 
 
 def _download(request: HttpRequest, jobs: list[Job]) -> HttpResponse:
-    ready = [job.pk for job in jobs if job.state == states.JobState.SUCCEEDED]
+    ready = [job.pk for job in jobs if job.audio]
     if not ready:
         messages.warning(request, _("None of the selected items has audio yet."))
         return redirect("pages:history")

@@ -46,7 +46,7 @@ def job(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
         "price": found.price,
         "controls": _changed_settings(found),
     }
-    if found.state == JobState.SUCCEEDED:
+    if found.audio:
         context |= _results(found)
     return render(request, "job/job.html", context)
 
@@ -132,7 +132,7 @@ def _own(request: HttpRequest, job_id: uuid.UUID, defer: tuple[str, ...] = ()) -
 def _state(found: Job) -> dict[str, Any]:
     """What the live part shows, on the page and in the fragment alike."""
     is_live = found.state not in FINAL_JOB
-    is_whole = found.state == JobState.SUCCEEDED
+    is_whole = bool(found.audio)
     lengths = [] if is_whole else readalong.playable_lengths(found)
     failed = found.segments.filter(state=SegmentState.FAILED)
     return {
@@ -141,7 +141,7 @@ def _state(found: Job) -> dict[str, Any]:
         "is_live": is_live,
         "lengths": ",".join(map(str, lengths)) if any(lengths) else "",
         "ready_parts": [place for place, length in enumerate(lengths) if length][:NOSCRIPT_PARTS],
-        "problems": failed.count() if is_whole else 0,
+        "problems": failed.count() if found.state == JobState.SUCCEEDED else 0,
         "given_back": max(0, found.quoted - found.charged),
     }
 

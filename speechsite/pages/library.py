@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from django.contrib.auth.decorators import login_required
 from django.core.files.storage import default_storage
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_safe
 
-from speechsite.pages.picker import has_preview, picker
+from jobs import ranges
+from speechsite.pages.picker import has_preview, picker, samples
 from voices.models import Voice
 
 PREVIEW_SECONDS = 24 * 3600
@@ -24,16 +25,20 @@ def voices(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_safe
-def preview(request: HttpRequest, voice_id: int) -> HttpResponse:
+def preview(request: HttpRequest, voice_id: int) -> HttpResponseBase:
     """A short sample of a voice: free, and kept once made."""
-    from voices import samples
-
     voice = get_object_or_404(Voice.objects.usable().visible_to(request.user), pk=voice_id)
-    if not has_preview(voice):
+    if samples is None or not has_preview(voice):
         raise Http404
     name = samples.preview_for(voice)
     if not name:
         raise Http404
-    response = FileResponse(default_storage.open(name), content_type="audio/mpeg")
+    response = ranges.respond(
+        request,
+        default_storage.open(name),
+        size=default_storage.size(name),
+        media_type="audio/mpeg",
+        etag=f'"{name}"',
+    )
     response["Cache-Control"] = f"private, max-age={PREVIEW_SECONDS}"
     return response

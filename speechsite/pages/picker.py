@@ -13,6 +13,11 @@ from voices import library
 from voices.languages import language_name
 from voices.models import Voice
 
+try:
+    from voices import samples
+except ImportError:  # until the library can speak its own samples
+    samples = None  # type: ignore[assignment]
+
 
 @dataclass(frozen=True, slots=True)
 class Picker:
@@ -81,4 +86,4 @@ def card(voice: Voice, *, is_chosen: bool = False) -> dict[str, Any]:
 
 def has_preview(voice: Voice) -> bool:
     """Only the built-in engine speaks samples for free."""
-    return voice.family == "builtin" and voice.is_usable
+    return samples is not None and voice.family == "builtin" and voice.is_usable

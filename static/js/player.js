@@ -269,7 +269,7 @@
     if (audio.paused || Date.now() - wandered < 4000) return;
     const box = transcript.getBoundingClientRect();
     const at = word.getBoundingClientRect();
-    if (at.top >= box.top + 20 && at.bottom <= box.bottom - 40) return;
+    if (at.top >= box.top + 20 && at.bottom <= Math.min(box.bottom, innerHeight) - 40) return;
     transcript.scrollTo({ top: transcript.scrollTop + at.top - box.top - box.height / 3, behavior: calm.matches ? "auto" : "smooth" });
   }
   function timeOf(word) {

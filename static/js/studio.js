@@ -66,8 +66,18 @@
     say(characters);
   }
 
+  // dir="auto" makes the browser reread a long text at every key: seconds for a million
+  // characters. The first letter tells as much.
+  const RIGHT_TO_LEFT = /^[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]$/;
+  function turn() {
+    const letter = (text.value.slice(0, 2000).match(/\p{L}/u) || [""])[0];
+    const dir = RIGHT_TO_LEFT.test(letter) ? "rtl" : "ltr";
+    if (text.dir !== dir) text.dir = dir;
+  }
+
   let timer = 0;
   function later() {
+    turn();
     clearTimeout(timer);
     // Short texts at the next frame, long ones when the fingers rest.
     timer = setTimeout(recount, text.value.length > 100000 ? 200 : 16);
@@ -127,8 +137,10 @@
       problem.hidden = false;
       return;
     }
+    text.dir = "ltr";
     text.value = text.value.trim() ? `${text.value.trimEnd()}\n\n${read}` : read;
     if (!byId("id_title").value) byId("id_title").value = file.name.replace(/\.[^.]*$/, "").slice(0, 120);
+    turn();
     recount();
     keep();
     text.focus();
@@ -202,5 +214,6 @@
   });
 
   restore();
+  turn();
   recount();
 })();
