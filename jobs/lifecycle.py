@@ -60,13 +60,16 @@ MAX_COST = 10**12
 
 def start(job_ids: Iterable[UUID]) -> None:
     """Work on these jobs has begun; those already under way are left alone."""
-    for job in Job.objects.filter(pk__in=job_ids, state=JobState.QUEUED).only("pk", "user_id"):
-        with transaction.atomic():
-            moved = Job.objects.filter(pk=job.pk, state=JobState.QUEUED).update(
-                state=JobState.PROCESSING, started_at=timezone.now()
-            )
-            if moved:
-                events.tell(job, "started")
+    queued = Job.objects.filter(pk__in=list(job_ids), state=JobState.QUEUED)
+    if not queued.exists():
+        return
+    with transaction.atomic():
+        begun = list(queued.order_by("pk").select_for_update().only("pk", "user_id"))
+        queued.filter(pk__in=[job.pk for job in begun]).update(
+            state=JobState.PROCESSING, started_at=timezone.now()
+        )
+        for job in begun:
+            events.tell(job, "started")
 
 
 def record(segment: Segment, outcome: Outcome) -> bool:
