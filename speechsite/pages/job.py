@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from jobs import files, lifecycle, progress
 from jobs.models import Job
 from jobs.states import FINAL_JOB, JobState, SegmentState
-from speechsite.pages import readalong, waveform
+from speechsite.pages import cleanup, readalong, waveform
 
 PLAYER_FORMAT = "mp3_44100_128"
 DOWNLOADS = (
@@ -48,6 +48,8 @@ def job(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
     }
     if found.audio:
         context |= _results(found)
+    if found.kind == Job.Kind.ISOLATION:
+        return render(request, "cleanup/job.html", context | cleanup.comparison(found))
     return render(request, "job/job.html", context)
 
 
@@ -125,7 +127,11 @@ def delete(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
 
 def _own(request: HttpRequest, job_id: uuid.UUID, defer: tuple[str, ...] = ()) -> Job:
     """The person's own job; anybody else's does not exist."""
-    jobs = Job.objects.of(request.user).select_related("voice", "model", "price").defer(*defer)
+    jobs = (
+        Job.objects.of(request.user)
+        .select_related("voice", "model", "price", "upload")
+        .defer(*defer)
+    )
     return get_object_or_404(jobs, pk=job_id)
 
 

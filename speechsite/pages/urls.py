@@ -6,6 +6,7 @@ from django.urls import path
 
 from speechsite.pages import (
     account,
+    cleanup,
     history,
     job,
     landing,
@@ -36,6 +37,7 @@ urlpatterns = [
         job.segment_audio,
         name="job-segment-audio",
     ),
+    path("cleanup/", cleanup.cleanup, name="cleanup"),
     path("history/", history.history, name="history"),
     path("history/selected/", history.selected, name="history-selected"),
     path("wallet/", wallet.wallet, name="wallet"),

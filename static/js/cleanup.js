@@ -1,0 +1,138 @@
+/* Cleaning: drop a recording, read its length, show the price, upload with a progress bar. */
+"use strict";
+(() => {
+  function start() {
+    const form = document.getElementById("cleanup");
+    if (!form) return;
+    const find = (selector) => form.querySelector(selector);
+    const says = form.dataset;
+    const input = document.getElementById("id_file");
+    const button = document.getElementById("clean");
+    const problem = document.getElementById("file-problem");
+    let milliseconds = Number(says.length) || 0;
+    let preview = "";
+
+    for (const leftover of form.querySelectorAll("button.no-js")) leftover.remove();
+
+    /* --- price ----------------------------------------------------------------------- */
+    function quote() {
+      const model = find("[name=model]:checked") || find("[name=model]");
+      if (!model || !milliseconds) return null;
+      const { unit, rate, minimum } = model.dataset;
+      const amount = unit === "second" ? Math.ceil(Math.round(milliseconds) / 1000) : 1;
+      return Math.max(amount * Number(rate), Number(minimum));
+    }
+    function reprice() {
+      const cost = quote();
+      const left = document.getElementById("left");
+      const missing = cost === null ? 0 : cost - Number(says.available);
+      document.getElementById("cost").textContent = cost === null ? "–" : site.credits(cost);
+      left.classList.toggle("short", missing > 0);
+      left.textContent = missing > 0
+        ? left.dataset.short.replace("{missing}", site.credits(missing))
+        : site.credits(Number(says.available) - (cost || 0));
+    }
+    form.addEventListener("change", (event) => { if (event.target.name === "model") reprice(); });
+
+    /* --- the file -------------------------------------------------------------------- */
+    function complain(words) {
+      problem.textContent = words;
+      problem.hidden = !words;
+    }
+    const words = find("[data-words]");
+    const usual = words.textContent;
+    function sells(what, caption) {
+      button.value = what;
+      words.textContent = caption;
+    }
+    function lengthOf(url) {
+      return new Promise((resolve) => {
+        const sound = find("[data-preview]");
+        sound.onloadedmetadata = () => resolve(Number.isFinite(sound.duration) ? sound.duration * 1000 : 0);
+        sound.onerror = () => resolve(0);
+        sound.src = url;
+      });
+    }
+    async function choose() {
+      const file = input.files[0];
+      URL.revokeObjectURL(preview);
+      milliseconds = 0;
+      complain("");
+      find("[data-drop]").hidden = Boolean(file);
+      find("[data-chosen]").hidden = !file;
+      if (!file) return reprice();
+      find("[data-name]").textContent = file.name;
+      const size = `${(file.size / 1048576).toFixed(1)} MB`;
+      find("[data-facts]").textContent = size;
+      if (file.size > Number(says.largest)) complain(says.saysLarge);
+      preview = URL.createObjectURL(file);
+      const found = await lengthOf(preview);
+      if (file !== input.files[0]) return;
+      milliseconds = found;
+      find("[data-preview]").hidden = !found;
+      if (found) find("[data-facts]").textContent = `${site.clock(found / 1000)} · ${size}`;
+      if (found > Number(says.longest)) complain(says.saysLong);
+      // What this browser cannot read may still be sound: the server will say what it costs.
+      if (found) sells("clean", usual);
+      else sells("price", says.saysPrice);
+      reprice();
+    }
+    const drop = find("[data-drop]");
+    if (input) input.addEventListener("change", choose);
+    if (drop) {
+      find("[data-another]").addEventListener("click", () => input.click());
+      drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
+      drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+      drop.addEventListener("drop", (event) => {
+        event.preventDefault();
+        drop.classList.remove("over");
+        if (!event.dataTransfer.files.length) return;
+        input.files = event.dataTransfer.files;
+        choose();
+      });
+    }
+
+    /* --- sending --------------------------------------------------------------------- */
+    const bar = find("[data-sending]");
+    let sent = false;
+    function busy(is) {
+      sent = is;
+      bar.hidden = !is || !input;
+      button.toggleAttribute("aria-disabled", is);
+      if (is) button.setAttribute("aria-disabled", "true");
+    }
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (sent || !problem.hidden) return;
+      const told = new FormData(form);
+      told.set("do", button.value);
+      busy(true);
+      const request = new XMLHttpRequest();
+      request.open("POST", form.action);
+      request.upload.addEventListener("progress", (moved) => {
+        const percent = Math.floor((moved.loaded / moved.total) * 100);
+        bar.querySelector("progress").value = percent;
+        const said = percent < 100 ? says.saysSending.replace("{percent}", percent) : says.saysChecking;
+        bar.querySelector("[data-sent]").textContent = said;
+      });
+      request.addEventListener("load", () => answered(request));
+      request.addEventListener("error", () => { busy(false); complain(says.saysBroken); });
+      request.send(told);
+    });
+    function answered(request) {
+      const here = new URL(form.action);
+      const there = new URL(request.responseURL || form.action);
+      if (request.status === 200 && there.href !== here.href) return location.assign(there);
+      const fresh = new DOMParser().parseFromString(request.responseText, "text/html");
+      const main = fresh.getElementById("main");
+      if (!fresh.getElementById("cleanup")) { busy(false); return complain(says.saysBroken); }
+      document.getElementById("main").replaceWith(document.adoptNode(main));
+      start();
+      document.querySelector("[data-focus]")?.focus();
+    }
+    addEventListener("pageshow", () => busy(false));
+    if (input && input.files.length) choose();
+    else reprice();
+  }
+  start();
+})();
