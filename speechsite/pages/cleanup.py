@@ -181,6 +181,7 @@ def _page(request: HttpRequest, form: CleanupForm, status: int = 200, **extra: A
         "missing": max(0, quote.millicredits - wallet.available) if quote else 0,
         "recent": recent.select_related("voice").defer("text", "peaks")[:RECENT],
         "largest": uploads.LARGEST,
+        "largest_mb": uploads.LARGEST // 1024 // 1024,
         "longest_ms": uploads.LONGEST_MS,
         **extra,
     }

@@ -53,12 +53,17 @@
         sound.src = url;
       });
     }
+    const drop = find("[data-drop]");
     async function choose() {
       const file = input.files[0];
       URL.revokeObjectURL(preview);
       milliseconds = 0;
       complain("");
-      find("[data-drop]").hidden = Boolean(file);
+      document.getElementById("error-summary")?.remove();
+      document.getElementById("id_file_error")?.remove();
+      drop.classList.remove("has-error");
+      input.removeAttribute("aria-invalid");
+      drop.hidden = Boolean(file);
       find("[data-chosen]").hidden = !file;
       if (!file) return reprice();
       find("[data-name]").textContent = file.name;
@@ -77,7 +82,6 @@
       else sells("price", says.saysPrice);
       reprice();
     }
-    const drop = find("[data-drop]");
     if (input) input.addEventListener("change", choose);
     if (drop) {
       find("[data-another]").addEventListener("click", () => input.click());
