@@ -9,7 +9,8 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_safe
 
 from jobs import ranges
-from speechsite.pages.picker import has_preview, picker, samples
+from speechsite.pages.picker import picker
+from voices import samples
 from voices.models import Voice
 
 PREVIEW_SECONDS = 24 * 3600
@@ -28,7 +29,7 @@ def voices(request: HttpRequest) -> HttpResponse:
 def preview(request: HttpRequest, voice_id: int) -> HttpResponseBase:
     """A short sample of a voice: free, and kept once made."""
     voice = get_object_or_404(Voice.objects.usable().visible_to(request.user), pk=voice_id)
-    if samples is None or not has_preview(voice):
+    if not samples.has_preview(voice):
         raise Http404
     name = samples.preview_for(voice)
     if not name:

@@ -13,6 +13,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from jobs import orders
@@ -180,6 +181,9 @@ def _control_field(control: Control) -> forms.Field:
         return forms.ChoiceField(
             required=False, label=label, choices=choices, initial=control.default
         )
+    bounds = gettext("Choose a number from {least} to {most}.").format(
+        least=f"{control.minimum:g}", most=f"{control.maximum:g}"
+    )
     kind = forms.IntegerField if control.kind == "integer" else forms.FloatField
     return kind(
         required=False,
@@ -187,6 +191,6 @@ def _control_field(control: Control) -> forms.Field:
         initial=control.default,
         min_value=control.minimum,
         max_value=control.maximum,
-        step_size=None,
+        error_messages=dict.fromkeys(("min_value", "max_value", "invalid"), bounds),
         widget=forms.NumberInput(attrs={"step": f"{control.step:g}", "inputmode": "decimal"}),
     )

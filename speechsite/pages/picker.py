@@ -9,14 +9,9 @@ from typing import Any
 from django.core.paginator import Page
 
 from speechsite.accounts.models import User
-from voices import library
+from voices import library, samples
 from voices.languages import language_name
 from voices.models import Voice
-
-try:
-    from voices import samples
-except ImportError:  # until the library can speak its own samples
-    samples = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +75,5 @@ def card(voice: Voice, *, is_chosen: bool = False) -> dict[str, Any]:
         "accent": "" if voice.accent in voice.name else voice.accent,
         "language": language_name(voice.language) if voice.language else "",
         "is_chosen": is_chosen,
-        "has_preview": has_preview(voice),
+        "has_preview": samples.has_preview(voice),
     }
-
-
-def has_preview(voice: Voice) -> bool:
-    """Only the built-in engine speaks samples for free."""
-    return samples is not None and voice.family == "builtin" and voice.is_usable

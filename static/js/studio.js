@@ -79,8 +79,9 @@
   function later() {
     turn();
     clearTimeout(timer);
-    // Short texts at the next frame, long ones when the fingers rest.
-    timer = setTimeout(recount, text.value.length > 100000 ? 200 : 16);
+    // Short texts at once, long ones when the fingers rest.
+    if (text.value.length < 20000) recount();
+    else timer = setTimeout(recount, 150);
   }
 
   /* --- draft ------------------------------------------------------------------------- */

@@ -159,3 +159,10 @@ def test_a_waveform_has_as_many_strokes_as_bars() -> None:
     assert waveform.path([]) == ""
     assert waveform.path([1, 5, 2], bars=10).count("M") == 10
     assert waveform.path([0, 0], bars=4).count("M") == 4
+
+
+def test_the_parts_meet_without_a_space_between_them(page: Client, finished: Any) -> None:
+    job = finished("你好。这是一句话。" * 60)
+    assert job.segment_count > 1
+    html = page.get(f"/jobs/{job.pk}/").content.decode()
+    assert html.count("</section><section") == job.segment_count - 1

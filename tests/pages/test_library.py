@@ -69,3 +69,11 @@ def test_an_accent_is_not_told_twice(voice: Voice) -> None:
 def test_the_library_costs_few_queries(page: Client, django_assert_max_num_queries: Any) -> None:
     with django_assert_max_num_queries(9):
         page.get("/voices/")
+
+
+def test_a_preview_is_sound_and_can_be_read_in_ranges(page: Client, voice: Voice) -> None:
+    answer = page.head(f"/voices/{voice.pk}/preview/", headers={"Range": "bytes=0-99"})
+    assert answer.status_code == 206
+    assert answer["Content-Type"] == "audio/mpeg"
+    assert answer["Content-Length"] == "100"
+    assert "private" in answer["Cache-Control"]
