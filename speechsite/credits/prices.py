@@ -36,8 +36,8 @@ _CHARACTER, _SECOND = Price.Unit.CHARACTER, Price.Unit.SECOND
 _CODE_POINTS, _CJK_DOUBLE = Price.Counting.CODE_POINTS, Price.Counting.CJK_DOUBLE
 DEFAULTS: dict[str, tuple[Price.Unit, int, Price.Counting]] = {
     "elevenlabs-multilingual-v2": (_CHARACTER, 12, _CODE_POINTS),
-    "elevenlabs-turbo-v2-5": (_CHARACTER, 6, _CODE_POINTS),
-    "elevenlabs-flash-v2-5": (_CHARACTER, 6, _CODE_POINTS),
+    "elevenlabs-turbo-2-5": (_CHARACTER, 6, _CODE_POINTS),
+    "elevenlabs-flash-2-5": (_CHARACTER, 6, _CODE_POINTS),
     "elevenlabs-v3": (_CHARACTER, 12, _CODE_POINTS),
     "elevenlabs-dialogue-v3": (_CHARACTER, 14, _CODE_POINTS),
     "elevenlabs-audio-isolation": (_SECOND, 100, _CODE_POINTS),
