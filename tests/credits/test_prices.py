@@ -212,13 +212,13 @@ def test_default_prices_fill_only_gaps(db: None) -> None:
     assert prices.load_default_prices() == len(prices.DEFAULTS) - 1
     assert prices.load_default_prices() == 0
     assert prices.price_of("builtin-speech") == own
-    assert str(prices.price_of("elevenlabs-turbo-v2-5")) == "elevenlabs-turbo-v2-5: 6 m¢/character"
+    assert str(prices.price_of("elevenlabs-turbo-2-5")) == "elevenlabs-turbo-v2-5: 6 m¢/character"
 
 
 @pytest.mark.parametrize(
     ("model", "text", "millicredits"),
     [
-        ("elevenlabs-turbo-v2-5", "x" * 1000, 6_000),
+        ("elevenlabs-turbo-2-5", "x" * 1000, 6_000),
         ("elevenlabs-multilingual-v2", "x" * 1000, 12_000),
         ("elevenlabs-dialogue-v3", "x" * 1000, 14_000),
         ("minimax-speech-2.8-hd", "字" * 1000, 40_000),
