@@ -212,7 +212,7 @@ def test_default_prices_fill_only_gaps(db: None) -> None:
     assert prices.load_default_prices() == len(prices.DEFAULTS) - 1
     assert prices.load_default_prices() == 0
     assert prices.price_of("builtin-speech") == own
-    assert str(prices.price_of("elevenlabs-turbo-2-5")) == "elevenlabs-turbo-v2-5: 6 m¢/character"
+    assert str(prices.price_of("elevenlabs-turbo-2-5")) == "elevenlabs-turbo-2-5: 6 m¢/character"
 
 
 @pytest.mark.parametrize(
