@@ -28,7 +28,7 @@ lint: $(VENV)/.dev-stamp
 
 bench: $(VENV)/.dev-stamp
 	@for bench in tests/bench/bench_*.py; do \
-	    echo "== $$bench"; $(BIN)/python "$$bench" || exit 1; \
+	    name=$$(basename "$$bench" .py); echo "== $$name"; $(BIN)/python -m "tests.bench.$$name" || exit 1; \
 	done
 
 # Writes both lock files anew. Needs uv; says nothing about where packages come from.
