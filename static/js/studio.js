@@ -9,12 +9,12 @@
   const limit = Number(form.dataset.max);
   const draftKey = `speechsite:draft:${form.dataset.draft}`;
   // The same control characters that the server drops before it counts.
-  const CONTROLS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/g;
+  const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
   const CHINESE = /[\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[\ud840-\ud8bf][\udc00-\udfff]/g;
 
   function countOf(value, counting) {
     // A textarea's value has LF line ends already; a surrogate pair is one character.
-    let plain = value.replace(/\r\n?/g, "\n");
+    let plain = value.replace(/\r\n?|\u0085/g, "\n");
     if (CONTROLS.test(plain)) plain = plain.replace(CONTROLS, "");
     CONTROLS.lastIndex = 0;
     let units = plain.length;
