@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import Any, ClassVar
 
 import httpx
@@ -67,17 +68,31 @@ class HttpAdapter(Adapter):
         super().__init__(
             base_url or self.default_base_url, credentials, options, transport, downloads
         )
-        self.client = httpx.AsyncClient(
-            transport=transport or pools.Pools(),
+
+    # Both are made when first needed: reading a callback needs none of them.
+    @cached_property
+    def client(self) -> httpx.AsyncClient:
+        """What calls the provider."""
+        return httpx.AsyncClient(
+            transport=self.transport or pools.Pools(),
             timeout=TIMEOUT,
             headers={"User-Agent": USER_AGENT, **self.auth_headers()},
+            event_hooks={"response": [self.notice]},
             trust_env=False,
         )
-        self.download_client = safehttp.client(transport=downloads, user_agent=USER_AGENT)
+
+    @cached_property
+    def download_client(self) -> httpx.AsyncClient:
+        """What follows links, which come from outside."""
+        return safehttp.client(transport=self.downloads, user_agent=USER_AGENT)
 
     async def aclose(self) -> None:
-        await self.client.aclose()
-        await self.download_client.aclose()
+        for name in ("client", "download_client"):
+            if name in self.__dict__:
+                await getattr(self, name).aclose()
+
+    async def notice(self, response: httpx.Response) -> None:
+        """Look at the headers of every answer; most providers say nothing there."""
 
     def auth_headers(self) -> dict[str, str]:
         """The headers that carry the operator's key."""
@@ -111,6 +126,8 @@ class HttpAdapter(Adapter):
         try:
             request = self.client.build_request(method, url, **more)
             response = await self.client.send(request, stream=True)
+        except UnicodeError as error:
+            raise BadCredentials("the key has characters that no header can carry") from error
         except NOT_SENT as error:
             what = type(error).__name__
             raise Unavailable(f"{self.name} cannot be reached: {what}") from error

@@ -62,18 +62,6 @@ class ElevenLabs(HttpAdapter):
         }
     )
 
-    def __init__(
-        self,
-        base_url: str = "",
-        credentials: Mapping[str, str] | None = None,
-        options: Mapping[str, Any] | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-        downloads: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        super().__init__(base_url, credentials, options, transport, downloads)
-        self.concurrency: tuple[int, int] | None = None
-        self.client.event_hooks = {"response": [self._remember_concurrency]}
-
     def auth_headers(self) -> dict[str, str]:
         return {"xi-api-key": self.credentials.get("api_key", "")}
 
@@ -202,7 +190,7 @@ class ElevenLabs(HttpAdapter):
         except ProviderError as error:
             raise self.scrubbed(error) from error.__cause__
 
-    async def _remember_concurrency(self, response: httpx.Response) -> None:
+    async def notice(self, response: httpx.Response) -> None:
         current, maximum = (
             response.headers.get(f"{which}-concurrent-requests", "")
             for which in ("current", "maximum")
