@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +17,7 @@ import httpx
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
+START_SECONDS = 90
 EMAIL, PASSWORD = "walter@example.com", "correct horse battery staple"
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 KEY = re.compile(r'name="key" value="([^"]+)"')
@@ -38,10 +40,16 @@ class Site:
             text=True,
         )
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if " is ready " in line:
-                self.url = line.split()[-1]
-                return self
+        # A site that dies while it starts is started again for ever: do not wait as long.
+        alarm = threading.Timer(START_SECONDS, self.process.kill)
+        alarm.start()
+        try:
+            for line in self.process.stdout:
+                if " is ready " in line:
+                    self.url = line.split()[-1]
+                    return self
+        finally:
+            alarm.cancel()
         raise RuntimeError("the site did not start")
 
     def __exit__(self, *exc: object) -> None:
