@@ -1,0 +1,1 @@
+"""OpenAI's `/v1/audio/speech`, for the many programs that speak it."""
