@@ -1,4 +1,7 @@
-"""Models and voices for administrators. Voices are retired, never deleted."""
+"""Models, voices and the channels that list them, for administrators.
+
+Voices are retired, never deleted.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,77 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.decorators import display
+from unfold.decorators import action, display
+from unfold.forms import BaseDialogForm
 
 from speechsite.core.adminpages import Page
+from speechsite.upstreams.admin import ChannelPage
+from speechsite.upstreams.models import Channel
+from voices import sync
 from voices.models import SpeechModel, Voice
+
+MOST_NAMES = 20
+
+
+@admin.register(Channel)
+class ChannelAdmin(ChannelPage):
+    """Channels, and the voices that each lists."""
+
+    actions = (*ChannelPage.actions, "sync_channels")
+    actions_detail = (*ChannelPage.actions_detail, "sync_voices")
+
+    @admin.action(description=_("Sync voices"), permissions=["change"])
+    def sync_channels(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:
+        for channel in queryset:
+            self._sync(request, channel)
+
+    @action(
+        description=_("Sync voices"),
+        url_path="sync",
+        permissions=["change"],
+        icon="sync",
+        dialog={
+            "title": _("Sync voices?"),
+            "description": _("New voices are added; those that no channel lists are retired."),
+            "form_class": None,
+            "form_submit_text": _("Sync them"),
+        },
+    )
+    def sync_voices(
+        self, request: HttpRequest, form: BaseDialogForm, object_id: str
+    ) -> HttpResponse:
+        self._sync(request, get_object_or_404(Channel, pk=object_id))
+        return self.back(request, object_id)
+
+    def _sync(self, request: HttpRequest, channel: Channel) -> None:
+        report = sync.sync(channel)
+        if report.error:
+            text = _("%(channel)s was not synced, and nothing was changed: %(error)s")
+            messages.error(request, text % {"channel": channel.name, "error": report.error})
+            return
+        messages.success(request, f"{channel.name}: {_difference(report)}")
+
+
+def _difference(report: sync.Report) -> str:
+    """What a sync changed, with the names that an administrator will look for."""
+    changes = report.difference
+    kinds = (
+        (_("%(count)d new"), changes.added),
+        (_("%(count)d back"), changes.returned),
+        (_("%(count)d retired"), changes.retired),
+    )
+    told = [_with_names(words % {"count": len(names)}, names) for words, names in kinds if names]
+    return "; ".join(told) or str(_("nothing has changed."))
+
+
+def _with_names(words: str, names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:MOST_NAMES])
+    return f"{words} ({shown}{'…' if len(names) > MOST_NAMES else ''})"
 
 
 @admin.register(SpeechModel)

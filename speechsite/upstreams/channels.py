@@ -80,6 +80,11 @@ def adapter_class(name: str) -> type[Adapter]:
     return getattr(import_module(module), attribute)
 
 
+def source_of(adapter: str) -> FromEnvironment | None:
+    """What is known of a provider: its address, its limits, the names of its keys."""
+    return next((source for source in SOURCES if source.slug == adapter), None)
+
+
 def features_of(channel: Channel) -> frozenset[Feature]:
     """What the channel's adapter promises."""
     return adapter_class(channel.adapter).features
