@@ -18,7 +18,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 
-from jobs import lifecycle
+from jobs import lifecycle, unclear
 from jobs.models import Job, JobEvent, Segment
 from jobs.states import JobState, SegmentState
 from speechsite.core.adminpages import ReadOnlyInline, ReadOnlyPage
@@ -156,6 +156,51 @@ class JobAdmin(ReadOnlyPage):
         if "HX-Request" in request.headers:  # the question was asked in a dialog
             return HttpResponse(headers={"HX-Redirect": page})
         return redirect(page)
+
+
+@admin.register(Segment)
+class SegmentAdmin(ReadOnlyPage):
+    """Pieces of all jobs; `possible cost` finds those that were perhaps billed for nothing."""
+
+    list_display = (
+        "job_link", "user", "channel", "model_slug", "state_label", "possible_cost",
+        "possible_credits", "submitted_at", "upstream_id", "failure_message",
+    )  # fmt: skip
+    list_filter = ("possible_cost", "state", "channel", "submitted_at")
+    list_select_related = ("user", "channel")
+    search_fields = ("=job__id", "=upstream_id", "user__email")
+    ordering = ("-id",)
+    fields = (
+        "job_link", "index", "user", "channel", "model_slug", "state_label", "possible_cost",
+        "possible_credits", "units", "attempts", "upstream_id", "upstream_cost", "submitted_at",
+        "finished_at", "waiting_reason", "failure_code", "failure_message",
+    )  # fmt: skip
+    readonly_fields = ("job_link", "state_label", "possible_credits")
+    actions = ("export_csv",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Segment]:
+        return unclear.with_rates(super().get_queryset(request)).defer("text", "words", "lines")
+
+    @display(description=_("job"), ordering="job")
+    def job_link(self, segment: Segment) -> str:
+        url = reverse("admin:jobs_job_change", args=[segment.job_id])
+        shown = f"{str(segment.job_id)[-12:]} #{segment.index}"
+        return format_html('<a class="text-primary-600" href="{}">{}</a>', url, shown)
+
+    @display(description=_("state"), label=COLOURS, ordering="state")
+    def state_label(self, segment: Segment) -> Any:
+        return segment.state, segment.get_state_display()
+
+    @display(description=_("credits it may have cost"), ordering="possible_microcredits")
+    def possible_credits(self, segment: Segment) -> str:
+        found = unclear.possible_credits(segment) if segment.possible_cost else None
+        return "–" if found is None else f"{found.normalize():f}"
+
+    @admin.action(description=_("Export as CSV"), permissions=["view"])
+    def export_csv(self, request: HttpRequest, queryset: QuerySet[Segment]) -> HttpResponse:
+        response = HttpResponse("".join(unclear.as_csv(queryset)), content_type="text/csv")
+        response["Content-Disposition"] = 'attachment; filename="segments.csv"'
+        return response
 
 
 def _dress(model: Any, page: Any) -> None:
