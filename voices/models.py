@@ -11,6 +11,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from speechsite.core.ids import new_id
+
 
 class SpeechModel(models.Model):
     """What speaks or cleans: one entry of the catalogue."""
@@ -96,3 +98,50 @@ class Voice(models.Model):
     @property
     def is_usable(self) -> bool:
         return self.retired_at is None
+
+
+class Sample(models.Model):
+    """A reference recording that a person gave for a voice of their own."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    voice = models.ForeignKey(Voice, on_delete=models.CASCADE, related_name="samples")
+    file = models.CharField(max_length=200)
+    name = models.CharField(max_length=200)
+    media_type = models.CharField(max_length=80)
+    size = models.PositiveBigIntegerField()
+    duration_ms = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ("created_at", "id")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Dictionary(models.Model):
+    """How a person wants words to be spoken; `version` names this state of the rules.
+
+    A rule is {"type": "alias", "string_to_replace": ..., "alias": ...,
+    "case_sensitive": ..., "word_boundaries": ...} or the same with "phoneme".
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="dictionaries"
+    )
+    name = models.CharField(_("name"), max_length=120)
+    description = models.CharField(_("description"), max_length=400, blank=True)
+    rules = models.JSONField(default=list, blank=True)
+    version = models.UUIDField(default=new_id, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+        verbose_name_plural = _("dictionaries")
+        indexes = (models.Index(fields=("user", "-created_at"), name="dictionaries_of_user"),)
+
+    def __str__(self) -> str:
+        return self.name

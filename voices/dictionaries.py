@@ -1,0 +1,87 @@
+"""Pronunciation dictionaries of people: made, changed, and found again for a text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from speechsite.accounts.models import User
+from speechsite.core.ids import new_id
+from voices.models import Dictionary
+
+Rules = Sequence[Mapping[str, Any]]
+MOST = 200
+MOST_RULES = 1000
+
+
+class DictionaryError(Exception):
+    """The dictionary cannot be kept like this."""
+
+
+def create(user: User, *, name: str, rules: Rules, description: str = "") -> Dictionary:
+    """A new dictionary."""
+    if not name.strip():
+        raise DictionaryError("A dictionary needs a name.")
+    if Dictionary.objects.filter(user=user, archived_at__isnull=True).count() >= MOST:
+        raise DictionaryError(f"At most {MOST} dictionaries fit; archive one first.")
+    return Dictionary.objects.create(
+        user=user, name=name[:120], description=description[:400], rules=_checked(rules)
+    )
+
+
+def set_rules(user: User, dictionary_id: UUID, rules: Rules) -> Dictionary:
+    """Replace all rules."""
+    return _change(user, dictionary_id, lambda _old: list(rules))
+
+
+def add_rules(user: User, dictionary_id: UUID, rules: Rules) -> Dictionary:
+    """Add rules; one for the same word takes the place of the old one."""
+
+    def changed(old: Rules) -> list[Mapping[str, Any]]:
+        words = {rule["string_to_replace"] for rule in rules}
+        return [rule for rule in old if rule["string_to_replace"] not in words] + list(rules)
+
+    return _change(user, dictionary_id, changed)
+
+
+def remove_rules(user: User, dictionary_id: UUID, words: Sequence[str]) -> Dictionary:
+    """Take the rules for these words away."""
+    gone = set(words)
+    return _change(
+        user,
+        dictionary_id,
+        lambda old: [rule for rule in old if rule["string_to_replace"] not in gone],
+    )
+
+
+def update(
+    user: User, dictionary_id: UUID, *, name: str | None, is_archived: bool | None
+) -> Dictionary:
+    """Rename, archive or bring back. Raises Dictionary.DoesNotExist."""
+    dictionary = Dictionary.objects.get(user=user, pk=dictionary_id)
+    if name is not None and name.strip():
+        dictionary.name = name[:120]
+    if is_archived is not None:
+        dictionary.archived_at = timezone.now() if is_archived else None
+    dictionary.save(update_fields=["name", "archived_at"])
+    return dictionary
+
+
+def _change(user: User, dictionary_id: UUID, changed: Any) -> Dictionary:
+    """Raises Dictionary.DoesNotExist or DictionaryError."""
+    with transaction.atomic():
+        dictionary = Dictionary.objects.select_for_update().get(user=user, pk=dictionary_id)
+        dictionary.rules = _checked(changed(dictionary.rules))
+        dictionary.version = new_id()
+        dictionary.save(update_fields=["rules", "version"])
+    return dictionary
+
+
+def _checked(rules: Rules) -> list[Mapping[str, Any]]:
+    if len(rules) > MOST_RULES:
+        raise DictionaryError(f"A dictionary has at most {MOST_RULES} rules.")
+    return list(rules)
