@@ -168,6 +168,12 @@ def test_empty_key_fields_keep_the_keys(boss: Client, channel: Channel) -> None:
     assert (channel.priority, channel.credentials) == (3, before)
 
 
+def test_an_emptied_address_is_the_providers_own(boss: Client, channel: Channel) -> None:
+    boss.post(page_of(channel), kept(channel, base_url=""))
+    channel.refresh_from_db()
+    assert channel.base_url == "https://api.kie.ai"
+
+
 def test_a_typed_key_replaces_that_key_alone(boss: Client, channel: Channel) -> None:
     boss.post(page_of(channel), kept(channel, api_key="another-key"))
     channel.refresh_from_db()

@@ -97,6 +97,8 @@ class ChannelPage(Page):
             catalogue.load_offers(obj)
 
     def response_add(self, request: HttpRequest, obj: Channel, *args: Any, **kwargs: Any) -> Any:
+        if "_addanother" in request.POST:
+            return super().response_add(request, obj, *args, **kwargs)
         messages.success(request, _("The channel was added. Test it before work goes through it."))
         return redirect(self._page(obj.pk))
 

@@ -117,6 +117,10 @@ class ChannelForm(KeysForm):
             else:
                 del self.fields[name]
 
+    def clean_base_url(self) -> str:
+        source = channels.source_of(self.instance.adapter)
+        return super().clean_base_url() or (source.default_base_url if source else "")
+
 
 def key_names(channel: Channel) -> tuple[str, ...]:
     """The keys that an administrator may type: the environment's are the environment's."""
