@@ -23,6 +23,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from jobs import callbacks
 from jobs.errors import OrderError
 from jobs.models import Job
 from jobs.webhook_models import EVENTS, Delivery, WebhookEndpoint
@@ -109,6 +110,7 @@ def checked_events(event_types: list[str] | None) -> list[str]:
 
 def announce(job: Job, event_type: str) -> None:
     """Write a delivery for every endpoint that wants to know, in the caller's transaction."""
+    callbacks.announce(job)
     endpoints = WebhookEndpoint.objects.filter(
         user_id=job.user_id, is_enabled=True, deleted_at__isnull=True
     )

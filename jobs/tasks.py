@@ -8,7 +8,16 @@ import logging
 from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection
 
-from jobs import claims, lifecycle, outbound, placing, renditions, retention
+from jobs import (
+    callbacks,
+    claims,
+    lifecycle,
+    numbers,
+    outbound,
+    placing,
+    renditions,
+    retention,
+)
 from jobs.worker import Worker
 from speechsite.core import queue
 
@@ -40,13 +49,18 @@ def take_up() -> None:
 
 def deliver() -> None:
     """Tell partners what they are waiting for; the next tries come with `watch`."""
-    asyncio.run(outbound.send_due())
+    asyncio.run(_deliver())
+
+
+async def _deliver() -> None:
+    await asyncio.gather(outbound.send_due(), callbacks.send_due())
 
 
 def watch() -> None:
     """The safety net, each minute: wake the worker and end what has waited too long."""
     lifecycle.expire_waiting()
     retention.sweep()
+    numbers.sweep()
     queue.enqueue(placing.WORK)
 
 

@@ -76,3 +76,34 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event_type} → {self.endpoint}"
+
+
+class Callback(models.Model):
+    """One job's own address to be told at, once, when the job is over.
+
+    `style` says whose message it gets and `origin` how this site was called, so that
+    the links in the message lead back here.
+    """
+
+    job = models.OneToOneField(
+        "jobs.Job", on_delete=models.CASCADE, primary_key=True, related_name="callback"
+    )
+    url = models.CharField(_("address"), max_length=500)
+    style = models.CharField(max_length=20)
+    origin = models.CharField(max_length=200)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(default=timezone.now)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    is_taken = models.BooleanField(default=False)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        app_label = "jobs"
+        indexes = (
+            models.Index(
+                fields=("due_at",), condition=Q(finished_at__isnull=True), name="callbacks_to_send"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.job_id} → {self.url}"

@@ -1,4 +1,4 @@
-"""The site as a Django app: its commands and its system checks."""
+"""The site as a Django app: its commands, its system checks, and what only the top may tie."""
 
 from django.apps import AppConfig
 
@@ -8,4 +8,7 @@ class SpeechsiteConfig(AppConfig):
     verbose_name = "Speechsite"
 
     def ready(self) -> None:
+        from jobs import callbacks
         from speechsite import checks  # noqa: F401  (registers the checks)
+
+        callbacks.write_with("kie", "speechsite.api.kie.tasks.message")
