@@ -48,7 +48,9 @@ def brief(segment: Segment, offer: Offer) -> Order:
 
 def _cleaning(segment: Segment, offer: Offer) -> CleaningOrder:
     """The path is the file's name in the storage: `attempts` puts it on disk."""
-    upload = Upload.objects.get(pk=segment.job.upload_id)
+    upload = segment.job.upload
+    if upload is None:
+        raise Upload.DoesNotExist(f"job {segment.job_id} has no recording")
     features = channels.features_of(offer.channel)
     return CleaningOrder(
         path=Path(upload.file),
@@ -63,6 +65,8 @@ def _cleaning(segment: Segment, offer: Offer) -> CleaningOrder:
 
 def known_items(segment: Segment) -> list[str]:
     """What the channel calls the work of other segments since this one was submitted."""
+    if segment.channel_id is None:
+        return []
     since = segment.submitted_at or timezone.now()
     others = Segment.objects.filter(
         channel_id=segment.channel_id,
@@ -74,6 +78,8 @@ def known_items(segment: Segment) -> list[str]:
 
 def offer_of(segment: Segment) -> Offer | None:
     """The offer through which a segment was submitted; None when it was taken away since."""
+    if segment.channel_id is None:
+        return None
     return (
         Offer.objects.filter(channel_id=segment.channel_id, model=segment.model_slug)
         .select_related("channel")

@@ -371,9 +371,11 @@ def _settle(job: Job) -> int:
     """Charge for what was delivered, give the rest back; returns the charge."""
     done = job.segments.filter(state=SegmentState.DONE)
     delivered = done.aggregate(units=Sum("units"))["units"] or 0
-    charged = prices.settled(
-        job.price, quoted_units=job.units, delivered_units=delivered, quoted=job.quoted
-    )
+    charged = 0  # without a price nothing was agreed on, so nothing is owed
+    if job.price is not None:
+        charged = prices.settled(
+            job.price, quoted_units=job.units, delivered_units=delivered, quoted=job.quoted
+        )
     ledger.settle(job.user.wallet, job_id=job.pk, captured=charged)
     Job.objects.filter(pk=job.pk).update(charged=charged)
     return charged

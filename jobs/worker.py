@@ -24,7 +24,7 @@ from jobs.models import Job, Segment
 from jobs.outcomes import Accepted, Delivered, Outcome, Postponed, Refused, StillRunning
 from jobs.states import SegmentState
 from speechsite.providers.base import Adapter
-from speechsite.providers.errors import BadCredentials, ProviderError
+from speechsite.providers.errors import BadCredentials, ProviderError, Unavailable
 from speechsite.providers.types import Order
 from speechsite.upstreams import channels, health, secrets
 from speechsite.upstreams.models import Channel, Offer
@@ -154,8 +154,10 @@ class Worker:
             return await attempts.resolve(adapter, order, segment, timezone.now(), known)
         return await attempts.look(adapter, order, segment, timezone.now())
 
-    def _adapter(self, channel: Channel) -> Adapter:
+    def _adapter(self, channel: Channel | None) -> Adapter:
         """One adapter per channel and run; a changed row gets a fresh one."""
+        if channel is None:
+            raise Unavailable("the channel was removed")
         settings = f"{channel.base_url}|{channel.credentials}|{channel.options}"
         known = self.adapters.get(channel.pk)
         if known is not None and known[0] == settings:

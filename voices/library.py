@@ -68,7 +68,8 @@ def store(channel: str, family: str, infos: Sequence[VoiceInfo]) -> Difference:
         [_voice(channel, family, info, place) for place, info in enumerate(added)],
         ignore_conflicts=True,
     )
-    returned, gone = [], []
+    returned: list[str] = []
+    gone: list[str] = []
     for voice in have.values():
         if voice.owner_id is not None:
             continue
