@@ -57,9 +57,10 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractUser):
     """A person or a partner, known by an e-mail address."""
 
-    username = None
-    first_name = None
-    last_name = None
+    # This is how Django removes an inherited field; its stubs know only strings here.
+    username = None  # type: ignore[assignment]
+    first_name = None  # type: ignore[assignment]
+    last_name = None  # type: ignore[assignment]
     public_id = models.UUIDField(default=new_id, unique=True, editable=False)
     email = models.EmailField(_("e-mail address"), unique=True)
     name = models.CharField(_("name"), max_length=80, blank=True)
@@ -71,7 +72,8 @@ class User(AbstractUser):
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
-    objects = UserManager()
+    # The stubs expect Django's manager, whose verbs want a user name.
+    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
 
     class Meta:
         constraints = (models.UniqueConstraint(Lower("email"), name="one_account_per_address"),)
