@@ -92,6 +92,9 @@ class Job(models.Model):
 
     # The same form or the same partner request sent twice names the same job.
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)
+    request_hash = models.CharField(max_length=64, blank=True)
+    # What a partner called the voice and model, and its own reference for the order.
+    asked = models.JSONField(default=dict, blank=True)
 
     segment_count = models.PositiveIntegerField(default=0)
     audio = models.CharField(max_length=200, blank=True)
@@ -114,6 +117,9 @@ class Job(models.Model):
 
     objects = JobQuerySet.as_manager()
 
+    # Set by `placing` on a job that an earlier order with the same key made.
+    is_replay = False
+
     class Meta:
         ordering = ("-created_at",)
         indexes = (
@@ -123,6 +129,7 @@ class Job(models.Model):
                 condition=Q(state__in=("queued", "processing")),
                 name="jobs_under_way",
             ),
+            models.Index(fields=("api_key", "created_at"), name="jobs_of_key"),
             models.Index(
                 fields=("segment_count",), condition=Q(is_joinable=True), name="jobs_to_join"
             ),

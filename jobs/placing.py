@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -12,11 +12,13 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from jobs import events, orders
+from jobs.errors import OrderError
 from jobs.models import Job, Segment, Upload
 from speechsite.accounts.models import ApiKey, User
 from speechsite.core import queue
 from speechsite.core.ids import new_id
 from speechsite.credits import ledger, prices
+from speechsite.credits.models import Wallet
 from voices.models import SpeechModel, Voice
 
 WORK = "jobs.tasks.work"
@@ -34,6 +36,11 @@ class Origin:
     idempotency_key: str | None = None
     # The placing process speaks the pieces itself; workers leave them alone this long.
     reserve_seconds: float = 0.0
+    # Called inside the transaction, after the hold: the wallet's row is locked by then, so
+    # limits on one person's orders are exact. Raising undoes everything.
+    check: Callable[[Job], None] | None = None
+    request_hash: str = ""
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
 
 def place(
@@ -50,24 +57,30 @@ def place(
     api_key: ApiKey | None = None,
     is_test: bool = False,
     reserve_seconds: float = 0.0,
+    origin: Origin | None = None,
 ) -> Job:
     """Take an order for speech.
 
     Raises OrderError or InsufficientCredits, and then nothing was written. The same
     person's same key returns the first job.
     """
-    origin = Origin(source, api_key, is_test, idempotency_key, reserve_seconds)
-    if (first := _placed_before(user, origin)) is not None:
-        return first
-    prepared = orders.prepare(
-        user,
-        model=model,
-        voice=voice,
-        text=text,
-        voice_settings=voice_settings or {},
-        output_format=output_format,
-        is_test=is_test,
-    )
+    origin = origin or Origin(source, api_key, is_test, idempotency_key, reserve_seconds)
+    try:
+        prepared = orders.prepare(
+            user,
+            model=model,
+            voice=voice,
+            text=text,
+            voice_settings=voice_settings or {},
+            output_format=output_format,
+            is_test=origin.is_test,
+        )
+    except OrderError:
+        # What could be ordered then may be refused now: its voice may be gone. Otherwise a
+        # known key shows when the row is written; asking first would slow every order.
+        if (first := _placed_before(user, origin)) is not None:
+            return first
+        raise
     job = _job(user, origin, prepared, model=model, voice=voice, output_format=output_format)
     job.title = (title.strip() or _title_of(prepared.text))[:120]
     return _write(job, prepared, origin)
@@ -133,7 +146,10 @@ def quote_for(model: SpeechModel, text: str) -> prices.Quote:
 def _placed_before(user: User, origin: Origin) -> Job | None:
     if not origin.idempotency_key:
         return None
-    return Job.objects.filter(user=user, idempotency_key=origin.idempotency_key).first()
+    first = Job.objects.filter(user=user, idempotency_key=origin.idempotency_key).first()
+    if first is not None:
+        first.is_replay = True
+    return first
 
 
 def _title_of(text: str) -> str:
@@ -167,18 +183,22 @@ def _job(
         units=prepared.quote.units,
         quoted=0 if origin.is_test else prepared.quote.millicredits,
         idempotency_key=origin.idempotency_key or None,
+        request_hash=origin.request_hash,
+        asked=dict(origin.asked),
         segment_count=len(prepared.pieces),
     )
 
 
 def _write(job: Job, prepared: orders.Prepared, origin: Origin) -> Job:
-    wallet = ledger.open_wallet(job.user)
+    wallet = _wallet_of(job.user)
     try:
         with transaction.atomic():
             # The row goes in before the hold: a second copy of the same order stops at the
             # unique key instead of asking the wallet for credits it may not have twice.
             job.save(force_insert=True)
             ledger.hold(wallet, job.quoted, key=f"hold:{job.pk}", job_id=job.pk)
+            if origin.check is not None:
+                origin.check(job)
             Segment.objects.bulk_create(_segments(job, prepared, origin))
             events.tell(job, "queued", segments=job.segment_count)
             if not origin.reserve_seconds:
@@ -189,6 +209,14 @@ def _write(job: Job, prepared: orders.Prepared, origin: Origin) -> Job:
             raise
         return first
     return job
+
+
+def _wallet_of(user: User) -> Wallet:
+    """The wallet only by its key: what it holds is asked by the hold itself."""
+    try:
+        return user.wallet
+    except Wallet.DoesNotExist:
+        return ledger.open_wallet(user)
 
 
 def _segments(job: Job, prepared: orders.Prepared, origin: Origin) -> list[Segment]:

@@ -137,6 +137,12 @@ def spoken_families() -> list[str]:
     )
 
 
+def offered_models() -> set[str]:
+    """Slugs of the models that some enabled channel sells."""
+    offers = Offer.objects.filter(is_enabled=True, channel__is_enabled=True)
+    return set(offers.values_list("model", flat=True))
+
+
 def languages(user: User) -> list[tuple[str, str, int]]:
     """(code, name, voices) of every language in the library, by name."""
     rows = choosable(user).order_by().values_list("language").annotate(Count("pk"))

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import re
 import secrets
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.utils import timezone
 
 from speechsite.accounts.models import ApiKey, User
 from speechsite.core.ids import new_token
+
+OVERLAP = timedelta(hours=24)
 
 _MODES = frozenset(ApiKey.Mode.values)
 _PREFIX_LENGTH = len("sps_live_") + 8
@@ -31,6 +35,11 @@ def issue_key(
     mode: str = ApiKey.Mode.LIVE,
     scopes: Iterable[str] = (),
     expires_at: datetime | None = None,
+    ip_allow: Iterable[str] = (),
+    daily_cap: int | None = None,
+    monthly_cap: int | None = None,
+    total_cap: int | None = None,
+    replaces: ApiKey | None = None,
 ) -> tuple[ApiKey, str]:
     """A new key and its secret, which cannot be shown again: only its hash is kept."""
     if mode not in _MODES:
@@ -45,18 +54,58 @@ def issue_key(
         secret_hash=_hash(secret),
         scopes=list(scopes),
         expires_at=expires_at,
+        ip_allow=[str(ipaddress.ip_network(network, strict=False)) for network in ip_allow],
+        daily_cap=daily_cap,
+        monthly_cap=monthly_cap,
+        total_cap=total_cap,
+        replaces=replaces,
     )
     return key, secret
 
 
 def find_key(secret: str) -> ApiKey | None:
     """The key that a secret belongs to, unless it is revoked, expired or its owner is barred."""
+    key = known_key(secret)
+    return key if key is not None and key.is_usable and key.user.is_active else None
+
+
+def known_key(secret: str) -> ApiKey | None:
+    """The key that a secret belongs to, also one that may no longer be used: to say why."""
     if not isinstance(secret, str) or _KEY.fullmatch(secret) is None:
         return None
     key = ApiKey.objects.select_related("user__plan").filter(prefix=secret[:_PREFIX_LENGTH]).first()
     if key is None or not hmac.compare_digest(key.secret_hash, _hash(secret)):
         return None
-    return key if key.is_usable and key.user.is_active else None
+    return key
+
+
+def rotate(key: ApiKey, *, overlap: timedelta = OVERLAP) -> tuple[ApiKey, str]:
+    """A new key with the same rights; the old one works on for a while, then ends."""
+    with transaction.atomic():
+        fresh, secret = issue_key(
+            key.user,
+            name=key.name,
+            mode=key.mode,
+            scopes=key.scopes,
+            expires_at=key.expires_at,
+            ip_allow=key.ip_allow,
+            daily_cap=key.daily_cap,
+            monthly_cap=key.monthly_cap,
+            total_cap=key.total_cap,
+            replaces=key,
+        )
+        ends = timezone.now() + overlap
+        if key.expires_at is None or key.expires_at > ends:
+            ApiKey.objects.filter(pk=key.pk).update(expires_at=ends)
+    return fresh, secret
+
+
+def note_use(key: ApiKey) -> None:
+    """Remember when a key was last used, to the minute."""
+    now = timezone.now()
+    if key.last_used_at is None or now - key.last_used_at > timedelta(minutes=1):
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+        key.last_used_at = now
 
 
 def revoke(key: ApiKey) -> ApiKey:

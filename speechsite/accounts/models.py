@@ -105,6 +105,14 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    # Addresses or networks that may use it; empty means all.
+    ip_allow = models.JSONField(default=list, blank=True)
+    # Millicredits that work placed with it may cost; empty means no cap.
+    daily_cap = models.PositiveBigIntegerField(null=True, blank=True)
+    monthly_cap = models.PositiveBigIntegerField(null=True, blank=True)
+    total_cap = models.PositiveBigIntegerField(null=True, blank=True)
+    # The key that this one replaces; both work until the old one expires.
+    replaces = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True)
 
     class Meta:
         ordering = ("-created_at",)

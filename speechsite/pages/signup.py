@@ -8,6 +8,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
 from django.http import HttpRequest
 
+from speechsite.accounts import plans
 from speechsite.credits import ledger
 
 
@@ -22,5 +23,6 @@ class AccountAdapter(DefaultAccountAdapter):
         user.language = getattr(request, "LANGUAGE_CODE", "")[:10]
         user = super().save_user(request, user, form, commit=commit)
         if commit:
+            plans.put_on_plan(user)
             ledger.open_wallet(user)
         return user

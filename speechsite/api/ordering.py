@@ -1,0 +1,212 @@
+"""Orders of partners: names of models and voices become ours, limits are checked.
+
+Raises only `ApiError`. A test key may name any model and voice: the work then runs
+on the built-in engine, and the names that were asked for are kept on the job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from jobs import lifecycle
+from jobs.errors import OrderError
+from jobs.models import Job, Upload
+from jobs.placing import DEFAULT_FORMAT, Origin
+from speechsite.api import idempotency, limits
+from speechsite.api.auth import Caller
+from speechsite.api.errors import ApiError, Invalid, NotFound, from_order
+from speechsite.credits.errors import CreditError
+from voices import library
+from voices.models import SpeechModel, Voice
+
+TEST_MODELS = {
+    SpeechModel.Kind.SPEECH: "builtin-speech",
+    SpeechModel.Kind.DIALOGUE: "builtin-speech",
+    SpeechModel.Kind.ISOLATION: "builtin-cleaning",
+}
+DEFAULT_CLEANING = ("elevenlabs-audio-isolation", "builtin-cleaning")
+
+
+def speech(
+    caller: Caller,
+    *,
+    model_name: str,
+    voice_id: str,
+    text: str,
+    voice_settings: Mapping[str, Any] | None = None,
+    output_format: str = DEFAULT_FORMAT,
+    title: str = "",
+    idempotency_key: str | None = None,
+    request_body: Any = None,
+    reference: str = "",
+    reserve_seconds: float = 0.0,
+) -> Job:
+    """Order speech for a partner."""
+    voice = find_voice(caller, voice_id)
+    model = find_model(caller, model_name, kind=SpeechModel.Kind.SPEECH, voice=voice)
+    asked = _asked(model_name, voice_id, reference)
+    origin = _origin(caller, asked, idempotency_key, request_body, reserve_seconds)
+    if (first := idempotency.replayed(caller, idempotency_key, origin.request_hash)) is not None:
+        return first
+    given = voice_settings or {}
+    if caller.is_test:
+        given = {name: value for name, value in given.items() if name in model.controls}
+    try:
+        job = lifecycle.place(
+            caller.user,
+            model=model,
+            voice=voice,
+            text=text,
+            voice_settings=given,
+            output_format=output_format,
+            title=title,
+            origin=origin,
+        )
+    except (OrderError, CreditError) as error:
+        raise from_order(error) from error
+    return idempotency.checked(job, origin.request_hash)
+
+
+def dialogue(
+    caller: Caller,
+    *,
+    model_name: str,
+    lines: Sequence[tuple[str, str]],
+    voice_settings: Mapping[str, Any] | None = None,
+    output_format: str = DEFAULT_FORMAT,
+    title: str = "",
+    idempotency_key: str | None = None,
+    request_body: Any = None,
+    reference: str = "",
+    reserve_seconds: float = 0.0,
+) -> Job:
+    """Order a dialogue; `lines` are (voice id, text)."""
+    if not lines:
+        raise Invalid(_("A dialogue needs at least one line."), field="inputs", code="empty_text")
+    voiced = [(find_voice(caller, voice_id), text) for voice_id, text in lines]
+    model = find_model(caller, model_name, kind=SpeechModel.Kind.DIALOGUE, voice=voiced[0][0])
+    asked = _asked(model_name, lines[0][0], reference)
+    origin = _origin(caller, asked, idempotency_key, request_body, reserve_seconds)
+    if (first := idempotency.replayed(caller, idempotency_key, origin.request_hash)) is not None:
+        return first
+    given = voice_settings or {}
+    if caller.is_test:
+        given = {name: value for name, value in given.items() if name in model.controls}
+    try:
+        job = lifecycle.place_dialogue(
+            caller.user,
+            model=model,
+            lines=voiced,
+            voice_settings=given,
+            output_format=output_format,
+            title=title,
+            origin=origin,
+        )
+    except (OrderError, CreditError) as error:
+        raise from_order(error) from error
+    return idempotency.checked(job, origin.request_hash)
+
+
+def cleaning(
+    caller: Caller,
+    *,
+    upload: Upload,
+    model_name: str = "",
+    output_format: str = DEFAULT_FORMAT,
+    title: str = "",
+    idempotency_key: str | None = None,
+    request_body: Any = None,
+    reference: str = "",
+) -> Job:
+    """Order the noise to be removed from a recording."""
+    name = model_name or _default_cleaning()
+    model = find_model(caller, name, kind=SpeechModel.Kind.ISOLATION)
+    asked = _asked(model_name, "", reference)
+    origin = _origin(caller, asked, idempotency_key, request_body, 0.0)
+    if (first := idempotency.replayed(caller, idempotency_key, origin.request_hash)) is not None:
+        return first
+    try:
+        job = lifecycle.place_cleaning(
+            caller.user,
+            model=model,
+            upload=upload,
+            output_format=output_format,
+            title=title,
+            origin=origin,
+        )
+    except (OrderError, CreditError) as error:
+        raise from_order(error) from error
+    return idempotency.checked(job, origin.request_hash)
+
+
+def find_model(
+    caller: Caller, name: str, *, kind: str = SpeechModel.Kind.SPEECH, voice: Voice | None = None
+) -> SpeechModel:
+    """The model that a partner calls by any of its names. Raises NotFound."""
+    model = library.model_named(name) if name else None
+    if caller.is_test and (model is None or voice is not None):
+        return SpeechModel.objects.get(slug=TEST_MODELS[SpeechModel.Kind(kind)])
+    if model is None and not name and voice is not None:
+        model = next(iter(library.models_for(voice)), None)
+    is_fit = model is not None and (
+        model.kind == kind
+        # Any model that speaks can hold a dialogue, a voice at a time.
+        or (kind == SpeechModel.Kind.DIALOGUE and model.kind == SpeechModel.Kind.SPEECH)
+    )
+    if model is None or not is_fit:
+        raise NotFound(
+            _("There is no model called %s here.") % (name or "—"),
+            code="model_not_found",
+            field="model",
+        )
+    return model
+
+
+def find_voice(caller: Caller, voice_id: str) -> Voice:
+    """The voice of an id, in any family. Raises NotFound; a test key gets a stand-in."""
+    voices = Voice.objects.visible_to(caller.user).filter(external_id=voice_id)
+    voice = voices.order_by("retired_at", "pk").first()
+    if voice is not None and (voice.is_usable or not caller.is_test):
+        return voice
+    if caller.is_test:
+        return library.default_voice(caller.user)
+    raise NotFound(
+        _("There is no voice with the id %s here.") % voice_id,
+        code="voice_not_found",
+        field="voice",
+    )
+
+
+def _default_cleaning() -> str:
+    on_offer = library.offered_models()
+    return next((slug for slug in DEFAULT_CLEANING if slug in on_offer), DEFAULT_CLEANING[-1])
+
+
+def _asked(model_name: str, voice_id: str, reference: str) -> dict[str, str]:
+    asked = {"model": model_name, "voice": voice_id, "reference": reference[:128]}
+    return {name: value[:200] for name, value in asked.items() if value}
+
+
+def _origin(
+    caller: Caller,
+    asked: Mapping[str, str],
+    idempotency_key: str | None,
+    request_body: Any,
+    reserve_seconds: float,
+) -> Origin:
+    return Origin(
+        source=Job.Source.API,
+        api_key=caller.key,
+        is_test=caller.is_test,
+        idempotency_key=idempotency.scoped(caller, idempotency_key),
+        reserve_seconds=reserve_seconds,
+        check=limits.check_for(caller),
+        request_hash=idempotency.digest(request_body) if idempotency_key else "",
+        asked=asked,
+    )
+
+
+__all__ = ["ApiError", "cleaning", "dialogue", "find_model", "find_voice", "speech"]
