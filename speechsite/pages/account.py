@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import zoneinfo
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from allauth.mfa.utils import is_mfa_enabled
 from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -20,6 +20,7 @@ from django.views.decorators.cache import never_cache
 
 from speechsite.accounts.models import User
 from speechsite.pages import preferences
+from speechsite.pages.requests import SignedIn
 
 AREAS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe",
          "Indian", "Pacific")  # fmt: skip
@@ -54,13 +55,14 @@ class ProfileForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         default = _("Server time ({zone})").format(zone=settings.TIME_ZONE)
-        self.fields["timezone"].choices = [("", default), *((z, z) for z in zones())]
+        timezones = cast(forms.ChoiceField, self.fields["timezone"])
+        timezones.choices = [("", default), *((z, z) for z in zones())]
         self.fields["name"].widget.attrs["autocomplete"] = "name"
 
 
 @login_required
 @never_cache
-def profile(request: HttpRequest) -> HttpResponse:
+def profile(request: SignedIn) -> HttpResponse:
     initial = {
         "theme": preferences.theme_of(request),
         "shortcuts": preferences.shortcuts_are_on(request),
@@ -73,7 +75,7 @@ def profile(request: HttpRequest) -> HttpResponse:
     return render(request, "account/profile.html", context, status=422 if form.errors else 200)
 
 
-def _save(request: HttpRequest, form: ProfileForm) -> HttpResponse:
+def _save(request: SignedIn, form: ProfileForm) -> HttpResponse:
     user = form.save(commit=False)
     user.preferences["shortcuts"] = form.cleaned_data["shortcuts"]
     user.save(update_fields=["name", "language", "timezone", "preferences"])

@@ -13,7 +13,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -29,6 +29,7 @@ from speechsite.core.ids import new_token
 from speechsite.credits import ledger, prices
 from speechsite.credits.ledger import InsufficientCredits
 from speechsite.credits.models import Price
+from speechsite.pages.requests import SignedIn
 from voices import library
 from voices.models import SpeechModel
 
@@ -65,7 +66,7 @@ class CleanupForm(forms.Form):
     key = forms.CharField(required=False, widget=forms.HiddenInput, initial=new_token)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id="id_%s", **kwargs)
+        super().__init__(*args, **kwargs)
         self.user = user
         self.upload_taken = self._find_upload()
         self.cleaners = _cleaners(self.upload_taken)
@@ -105,7 +106,7 @@ class CleanupForm(forms.Form):
 @login_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def cleanup(request: HttpRequest) -> HttpResponse:
+def cleanup(request: SignedIn) -> HttpResponse:
     if request.method != "POST":
         return _page(request, CleanupForm(initial=request.GET.dict(), user=request.user))
     form = CleanupForm(request.POST, request.FILES, user=request.user)
@@ -125,7 +126,7 @@ def comparison(job: Job) -> dict[str, Any]:
     return {"original_url": files.link(job, "original") if has_recording else ""}
 
 
-def _take(request: HttpRequest, form: CleanupForm) -> Upload | None:
+def _take(request: SignedIn, form: CleanupForm) -> Upload | None:
     """The recording, stored; None when the form says what is wrong with it."""
     if not form.is_valid():
         return None
@@ -144,7 +145,7 @@ def _take(request: HttpRequest, form: CleanupForm) -> Upload | None:
     return upload
 
 
-def _place(request: HttpRequest, form: CleanupForm, upload: Upload) -> HttpResponse:
+def _place(request: SignedIn, form: CleanupForm, upload: Upload) -> HttpResponse:
     if form.chosen is None:
         form.add_error("model", _("No cleaning is on offer at the moment."))
         return _page(request, form, status=422)
@@ -168,7 +169,7 @@ def _place(request: HttpRequest, form: CleanupForm, upload: Upload) -> HttpRespo
     return redirect("pages:job", job.pk)
 
 
-def _page(request: HttpRequest, form: CleanupForm, status: int = 200, **extra: Any) -> HttpResponse:
+def _page(request: SignedIn, form: CleanupForm, status: int = 200, **extra: Any) -> HttpResponse:
     wallet = ledger.open_wallet(request.user)
     quote = form.chosen.quote if form.chosen else None
     recent = Job.objects.of(request.user).filter(kind=Job.Kind.ISOLATION)

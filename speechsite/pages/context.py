@@ -14,7 +14,7 @@ from speechsite.pages import preferences
 
 def site(request: HttpRequest) -> dict[str, Any]:
     """The wallet is opened only if a template looks at it."""
-    user = getattr(request, "user", None)
+    user: Any = getattr(request, "user", None)
     is_known = user is not None and user.is_authenticated
     return {
         "wallet": SimpleLazyObject(lambda: ledger.open_wallet(user)) if is_known else None,

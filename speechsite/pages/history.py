@@ -12,7 +12,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Q
 from django.db.models.functions import Left
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.dateparse import parse_date
@@ -24,6 +24,7 @@ from django.views.decorators.http import require_POST, require_safe
 from jobs import files, lifecycle, states
 from jobs.models import Job, JobQuerySet
 from speechsite.accounts.models import User
+from speechsite.pages.requests import SignedIn
 
 PAGE_SIZE = 25
 PREVIEW = 160
@@ -70,7 +71,7 @@ class Filters:
 @login_required
 @never_cache
 @require_safe
-def history(request: HttpRequest) -> HttpResponse:
+def history(request: SignedIn) -> HttpResponse:
     filters = Filters.read(request.GET)
     found = find(request.user, filters, before=request.GET.get("before", ""))
     page, more = found[:PAGE_SIZE], len(found) > PAGE_SIZE
@@ -89,11 +90,11 @@ def history(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def selected(request: HttpRequest) -> HttpResponse:
+def selected(request: SignedIn) -> HttpResponse:
     """Delete or download the ticked rows; deleting asks once more."""
     wanted = [i for i in map(_uuid, request.POST.getlist("ids")[:MOST_SELECTED]) if i]
-    jobs = Job.objects.of(request.user).filter(pk__in=wanted)
-    jobs = list(jobs.select_related("voice").defer("text", "peaks"))
+    found = Job.objects.of(request.user).filter(pk__in=wanted)
+    jobs = list(found.select_related("voice").defer("text", "peaks"))
     if not jobs:
         messages.warning(request, _("Nothing was selected."))
         return redirect("pages:history")
@@ -112,8 +113,9 @@ def find(user: User, filters: Filters, *, before: str = "") -> list[Job]:
     """One page, and one row more if there are others. Newest first; no counting."""
     jobs = Job.objects.of(user).select_related("voice", "model").defer("text", "peaks")
     jobs = _narrow(jobs, filters)
-    cursor = Job.objects.of(user).filter(pk=_uuid(before)).values("created_at").first()
-    if cursor is not None:
+    last = _uuid(before)
+    cursor = last and Job.objects.of(user).filter(pk=last).values("created_at").first()
+    if cursor:
         at = cursor["created_at"]
         jobs = jobs.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=before))
     jobs = jobs.annotate(beginning=Left("text", PREVIEW)).order_by("-created_at", "-pk")
@@ -146,7 +148,7 @@ def _row(job: Job) -> dict[str, Any]:
     return row
 
 
-def _download(request: HttpRequest, jobs: list[Job]) -> HttpResponse:
+def _download(request: SignedIn, jobs: list[Job]) -> HttpResponse:
     ready = [job.pk for job in jobs if job.audio]
     if not ready:
         messages.warning(request, _("None of the selected items has audio yet."))

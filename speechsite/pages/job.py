@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext as _
@@ -20,6 +20,7 @@ from jobs import files, lifecycle, progress
 from jobs.models import Job
 from jobs.states import FINAL_JOB, JobState, SegmentState
 from speechsite.pages import cleanup, readalong, waveform
+from speechsite.pages.requests import SignedIn
 
 PLAYER_FORMAT = "mp3_44100_128"
 DOWNLOADS = (
@@ -39,7 +40,7 @@ NOSCRIPT_PARTS = 5
 @login_required
 @never_cache
 @require_safe
-def job(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
+def job(request: SignedIn, job_id: uuid.UUID) -> HttpResponse:
     found = _own(request, job_id)
     context = _state(found) | {
         "parts": readalong.parts_of(found),
@@ -55,7 +56,7 @@ def job(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
 
 @login_required
 @require_safe
-def status(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
+def status(request: SignedIn, job_id: uuid.UUID) -> HttpResponse:
     """The moving part of the page. Unchanged: 304, so polling costs little."""
     found = _own(request, job_id, defer=("text", "peaks"))
     context = _state(found)
@@ -70,7 +71,7 @@ def status(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
 
 @login_required
 @require_safe
-def segment(request: HttpRequest, job_id: uuid.UUID, index: int) -> HttpResponse:
+def segment(request: SignedIn, job_id: uuid.UUID, index: int) -> HttpResponse:
     """One part of a long text; without JavaScript a small page of its own."""
     found = _own(request, job_id, defer=("text", "peaks"))
     part = readalong.part_of(found, get_object_or_404(found.segments, index=index))
@@ -81,7 +82,7 @@ def segment(request: HttpRequest, job_id: uuid.UUID, index: int) -> HttpResponse
 
 @login_required
 @require_safe
-def segment_audio(request: HttpRequest, job_id: uuid.UUID, index: int) -> HttpResponse:
+def segment_audio(request: SignedIn, job_id: uuid.UUID, index: int) -> HttpResponse:
     """Where a finished part can be heard; a playlist needs no signed links then."""
     found = _own(request, job_id, defer=("text", "peaks"))
     is_done = found.segments.filter(index=index, state=SegmentState.DONE).exclude(audio="").exists()
@@ -92,7 +93,7 @@ def segment_audio(request: HttpRequest, job_id: uuid.UUID, index: int) -> HttpRe
 
 @login_required
 @require_safe
-def text(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
+def text(request: SignedIn, job_id: uuid.UUID) -> HttpResponse:
     """The source text, as it was ordered."""
     found = _own(request, job_id)
     response = HttpResponse(found.text, content_type="text/plain; charset=utf-8")
@@ -102,7 +103,7 @@ def text(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def cancel(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
+def cancel(request: SignedIn, job_id: uuid.UUID) -> HttpResponse:
     found = _own(request, job_id)
     if found.state in FINAL_JOB:
         messages.info(request, _("It was finished before it could be canceled."))
@@ -115,7 +116,7 @@ def cancel(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
 @login_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def delete(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
+def delete(request: SignedIn, job_id: uuid.UUID) -> HttpResponse:
     """Asks first: the audio cannot be brought back."""
     found = _own(request, job_id, defer=("peaks",))
     if request.method != "POST":
@@ -125,7 +126,7 @@ def delete(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
     return redirect("pages:history")
 
 
-def _own(request: HttpRequest, job_id: uuid.UUID, defer: tuple[str, ...] = ()) -> Job:
+def _own(request: SignedIn, job_id: uuid.UUID, defer: tuple[str, ...] = ()) -> Job:
     """The person's own job; anybody else's does not exist."""
     jobs = (
         Job.objects.of(request.user)

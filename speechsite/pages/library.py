@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.contrib.auth.decorators import login_required
 from django.core.files.storage import default_storage
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_safe
 
 from jobs import ranges
 from speechsite.pages.picker import picker
+from speechsite.pages.requests import SignedIn
 from voices import samples
 from voices.models import Voice
 
@@ -18,7 +19,7 @@ PREVIEW_SECONDS = 24 * 3600
 
 @login_required
 @require_GET
-def voices(request: HttpRequest) -> HttpResponse:
+def voices(request: SignedIn) -> HttpResponse:
     found = picker(request.user, request.GET)
     template = "library/_results.html" if request.htmx else "library/voices.html"
     return render(request, template, {"picker": found})
@@ -26,7 +27,7 @@ def voices(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_safe
-def preview(request: HttpRequest, voice_id: int) -> HttpResponseBase:
+def preview(request: SignedIn, voice_id: int) -> HttpResponseBase:
     """A short sample of a voice: free, and kept once made."""
     voice = get_object_or_404(Voice.objects.usable().visible_to(request.user), pk=voice_id)
     if not samples.has_preview(voice):

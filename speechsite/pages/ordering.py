@@ -60,7 +60,7 @@ class OrderForm(forms.Form):
     key = forms.CharField(required=False, widget=forms.HiddenInput, initial=new_token)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id="id_%s", **kwargs)
+        super().__init__(*args, **kwargs)
         self.user = user
         self.chosen_voice = self._find_voice()
         self.models = library.models_for(self.chosen_voice) if self.chosen_voice else []
@@ -184,7 +184,7 @@ def _control_field(control: Control) -> forms.Field:
     bounds = gettext("Choose a number from {least} to {most}.").format(
         least=f"{control.minimum:g}", most=f"{control.maximum:g}"
     )
-    kind = forms.IntegerField if control.kind == "integer" else forms.FloatField
+    kind: Any = forms.IntegerField if control.kind == "integer" else forms.FloatField
     return kind(
         required=False,
         label=label,

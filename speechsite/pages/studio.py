@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -20,6 +20,7 @@ from speechsite.credits import ledger, prices
 from speechsite.credits.ledger import InsufficientCredits
 from speechsite.pages.ordering import OrderForm
 from speechsite.pages.picker import picker
+from speechsite.pages.requests import SignedIn
 from voices import library
 
 RECENT = 5
@@ -31,7 +32,7 @@ FIELD_OF_ERROR = {"format": "output_format", "voice_settings": "settings"}
 @login_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def studio(request: HttpRequest) -> HttpResponse:
+def studio(request: SignedIn) -> HttpResponse:
     if request.method != "POST":
         return _page(request, OrderForm(initial=_initial(request), user=request.user))
     form = OrderForm(request.POST, request.FILES, user=request.user)
@@ -44,7 +45,7 @@ def studio(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_GET
-def voices(request: HttpRequest) -> HttpResponse:
+def voices(request: SignedIn) -> HttpResponse:
     """The voice picker's list, as somebody types in its search box."""
     form = OrderForm(initial=request.GET.dict(), user=request.user)
     context = {"picker": picker(request.user, request.GET, form.chosen_voice)}
@@ -53,13 +54,13 @@ def voices(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_GET
-def options(request: HttpRequest) -> HttpResponse:
+def options(request: SignedIn) -> HttpResponse:
     """Model, settings and price for the voice that was just chosen."""
     form = OrderForm(initial=request.GET.dict(), user=request.user)
     return render(request, "studio/_options.html", {"form": form, **_price(request, form)})
 
 
-def _place(request: HttpRequest, form: OrderForm) -> HttpResponse:
+def _place(request: SignedIn, form: OrderForm) -> HttpResponse:
     if form.chosen_model is None or form.chosen_voice is None:
         form.add_error("voice", _("This voice is no longer available. Please choose another."))
         return _page(request, form, status=422)
@@ -83,7 +84,7 @@ def _place(request: HttpRequest, form: OrderForm) -> HttpResponse:
     return redirect("pages:job", job.pk)
 
 
-def _redraw(request: HttpRequest, form: OrderForm) -> HttpResponse:
+def _redraw(request: SignedIn, form: OrderForm) -> HttpResponse:
     """The same form again with everything typed, plus what the button asked for."""
     data = request.POST.copy()
     if form.is_valid() or "upload" not in form.errors:
@@ -92,7 +93,7 @@ def _redraw(request: HttpRequest, form: OrderForm) -> HttpResponse:
     return _page(request, form, status=422)
 
 
-def _page(request: HttpRequest, form: OrderForm, status: int = 200, **extra: Any) -> HttpResponse:
+def _page(request: SignedIn, form: OrderForm, status: int = 200, **extra: Any) -> HttpResponse:
     recent = Job.objects.of(request.user).select_related("voice").defer("text", "peaks")
     context = {
         "form": form,
@@ -106,7 +107,7 @@ def _page(request: HttpRequest, form: OrderForm, status: int = 200, **extra: Any
     return render(request, "studio/studio.html", context, status=status)
 
 
-def _price(request: HttpRequest, form: OrderForm) -> dict[str, Any]:
+def _price(request: SignedIn, form: OrderForm) -> dict[str, Any]:
     """What the browser needs to compute the same quote that we will."""
     wallet = ledger.open_wallet(request.user)
     if form.chosen_model is None:
@@ -120,7 +121,7 @@ def _price(request: HttpRequest, form: OrderForm) -> dict[str, Any]:
     return {"price": price, "quote": quote, "available": wallet.available, "left": left}
 
 
-def _initial(request: HttpRequest) -> dict[str, Any]:
+def _initial(request: SignedIn) -> dict[str, Any]:
     """An empty sheet; `?again=` brings a job's text back, `?voice=` a voice."""
     again = _job_again(request)
     if again is not None:
@@ -141,7 +142,7 @@ def _initial(request: HttpRequest) -> dict[str, Any]:
         return {}
 
 
-def _job_again(request: HttpRequest) -> Job | None:
+def _job_again(request: SignedIn) -> Job | None:
     try:
         wanted = uuid.UUID(request.GET.get("again", ""))
     except ValueError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet, Sum
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -15,6 +15,7 @@ from jobs.models import Job
 from speechsite.credits import ledger
 from speechsite.credits.models import LedgerEntry, Wallet
 from speechsite.pages.landing import price_list
+from speechsite.pages.requests import SignedIn
 
 PAGE_SIZE = 30
 
@@ -31,7 +32,7 @@ class Line:
 @login_required
 @never_cache
 @require_safe
-def wallet(request: HttpRequest) -> HttpResponse:
+def wallet(request: SignedIn) -> HttpResponse:
     own = ledger.open_wallet(request.user)
     kind = request.GET.get("kind", "")
     entries = LedgerEntry.objects.filter(wallet=own).select_related("actor")
@@ -53,7 +54,7 @@ def wallet(request: HttpRequest) -> HttpResponse:
     return render(request, "wallet/wallet.html", context)
 
 
-def statement(request: HttpRequest, own: Wallet, page: list[LedgerEntry]) -> list[Line]:
+def statement(request: SignedIn, own: Wallet, page: list[LedgerEntry]) -> list[Line]:
     """Entries with the balance after each and the job each belongs to."""
     if not page:
         return []
