@@ -52,6 +52,18 @@ def link(
     return _path(ticket, names.file_name(job, _extension(job, kind, format)))
 
 
+def job_in(path: str) -> UUID | None:
+    """The job whose result a path of ours opens or once opened; None for any other path."""
+    _nothing, prefix, signed = ([*path.split("/", 3), "", "", ""])[:3]
+    if prefix != "files":
+        return None
+    try:
+        ticket = signing.loads(signed, salt=SALT)
+    except signing.BadSignature:
+        return None
+    return UUID(hex=ticket["j"]) if "j" in ticket else None
+
+
 def bulk_link(user: User, job_ids: Iterable[UUID | str]) -> str:
     """A path that opens a zip of several of a person's results, with captions."""
     ids = [UUID(str(job_id)).hex for job_id in job_ids][: bundles.MOST]

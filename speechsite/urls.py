@@ -15,5 +15,6 @@ urlpatterns = [
     path("files/<str:signed>/<str:name>", files.serve, name="files"),
     path("live/", live.stream, name="live"),
     path("hooks/<slug:channel>/<str:token>/", inbound.receive, name="hooks"),
+    path("", include("speechsite.api.urls")),
     path("", include("speechsite.pages.urls")),
 ]

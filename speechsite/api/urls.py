@@ -1,0 +1,7 @@
+"""The paths of all dialects. They are listed one by one: no prefix takes everything below it."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("speechsite.api.kie.urls")),
+]
