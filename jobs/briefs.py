@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q
+from django.db.models.functions import Left, Right
 from django.utils import timezone
 
 from jobs.models import Job, Segment, Upload
@@ -18,19 +23,24 @@ from speechsite.upstreams import channels
 from speechsite.upstreams.models import Channel, Offer
 from voices.models import Voice
 
+Context = dict[int, tuple[str, str]]  # by segment: the text before and after it
+
 CONTEXT = 300  # characters of the neighbours that a provider is shown
 TEST_VOICES = {"en": "en-us", "zh": "zh-cn", "yue": "zh-hk"}
 MOST_KNOWN = 5000
 FALLBACK_FORMAT = "mp3_44100_128"
 
 
-def brief(segment: Segment, offer: Offer) -> Order:
-    """The order for one call; the same attempt always has the same key."""
+def brief(segment: Segment, offer: Offer, context: Context | None = None) -> Order:
+    """The order for one call; the same attempt always has the same key and the same words."""
     job, channel = segment.job, offer.channel
     if job.kind == Job.Kind.ISOLATION:
         return _cleaning(segment, offer)
     features = channels.features_of(channel)
-    before, after = _neighbours(segment) if Feature.CONTEXT in features else ("", "")
+    before, after = "", ""
+    if Feature.CONTEXT in features:
+        known = context if context is not None else context_of([segment])
+        before, after = known.get(segment.pk, ("", ""))
     return SpeechOrder(
         text=segment.text,
         voice=_voice_id(segment, channel),
@@ -76,15 +86,37 @@ def known_items(segment: Segment) -> list[str]:
     return list(others.values_list("upstream_id", flat=True)[:MOST_KNOWN])
 
 
-def offer_of(segment: Segment) -> Offer | None:
-    """The offer through which a segment was submitted; None when it was taken away since."""
-    if segment.channel_id is None:
-        return None
-    return (
-        Offer.objects.filter(channel_id=segment.channel_id, model=segment.model_slug)
-        .select_related("channel")
-        .first()
+def offers_of(segments: Sequence[Segment]) -> dict[int, Offer]:
+    """By segment, the offer it was submitted through; those without lost theirs since."""
+    sold = Offer.objects.filter(
+        channel__in={segment.channel_id for segment in segments},
+        model__in={segment.model_slug for segment in segments},
     )
+    rows = sold.select_related("channel") if segments else ()
+    offers = {(offer.channel_id, offer.model): offer for offer in rows}
+    found = {one.pk: offers.get((one.channel_id or 0, one.model_slug)) for one in segments}
+    return {pk: offer for pk, offer in found.items() if offer is not None}
+
+
+def context_of(segments: Sequence[Segment]) -> Context:
+    """By segment, the end of the piece before it and the beginning of the one after it."""
+    wanted = [segment for segment in segments if segment.job.segment_count > 1]
+    places: dict[UUID, set[int]] = defaultdict(set)
+    for segment in wanted:
+        places[segment.job_id] |= {segment.index - 1, segment.index + 1}
+    asked = Q()
+    for job_id, indexes in places.items():
+        asked |= Q(job_id=job_id, index__in=indexes)
+    rows = Segment.objects.filter(asked).order_by() if wanted else Segment.objects.none()
+    ends = rows.values_list("job_id", "index", Right("text", CONTEXT), Left("text", CONTEXT))
+    texts = {(job_id, index): (end, begin) for job_id, index, end, begin in ends}
+    return {
+        one.pk: (
+            texts.get((one.job_id, one.index - 1), ("", ""))[0],
+            texts.get((one.job_id, one.index + 1), ("", ""))[1],
+        )
+        for one in wanted
+    }
 
 
 def _voice_id(segment: Segment, channel: Channel) -> str:
@@ -108,15 +140,6 @@ def _stand_in(voice: Voice) -> str:
 def _settings(job: Job, channel: Channel) -> dict[str, Any]:
     controls = channels.adapter_class(channel.adapter).controls
     return {name: value for name, value in job.voice_settings.items() if name in controls}
-
-
-def _neighbours(segment: Segment) -> tuple[str, str]:
-    rows = Segment.objects.filter(
-        job_id=segment.job_id, index__in=(segment.index - 1, segment.index + 1)
-    ).values_list("index", "text")
-    texts = dict(rows)
-    before = texts.get(segment.index - 1, "")[-CONTEXT:]
-    return before, texts.get(segment.index + 1, "")[:CONTEXT]
 
 
 def _callback(segment: Segment, channel: Channel, features: frozenset[Feature]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from jobs.models import Job, JobEvent, Segment
@@ -11,4 +12,12 @@ def tell(job: Job, kind: str, *, segment: Segment | None = None, **data: Any) ->
     """Add an event to the job's story, in the caller's transaction."""
     return JobEvent.objects.create(
         job_id=job.pk, user_id=job.user_id, segment=segment, kind=kind, data=data
+    )
+
+
+def tell_all(job: Job, told: Sequence[tuple[str, Segment, dict[str, Any]]]) -> None:
+    """Add events about a job's segments (kind, segment, data), in their order."""
+    JobEvent.objects.bulk_create(
+        JobEvent(job_id=job.pk, user_id=job.user_id, segment=segment, kind=kind, data=data)
+        for kind, segment, data in told
     )

@@ -83,14 +83,8 @@ def store(collected: Collected, segment: Segment) -> Delivered:
     if collected.size == 0:
         raise Garbled("the provider sent no audio")
     codec, rate = _described(collected.format)
-    with tempfile.TemporaryDirectory(prefix="speechsite-") as folder:
-        if codec == "pcm":
-            path = Path(folder, "audio.flac")
-            duration_ms, name = _keep_samples(collected, rate, path)
-        else:
-            path = Path(folder, f"audio.{codec}")
-            duration_ms, name = _keep_as_it_came(collected, path), collected.format
-        stored = _save(path, segment)
+    keep = _keep_samples if codec == "pcm" else _keep_as_it_came
+    stored, name, duration_ms = keep(collected, rate, segment)
     words, are_exact = _words(collected, segment.text, duration_ms)
     return Delivered(
         stored, name, duration_ms, words, are_exact, collected.cost, collected.upstream_id
@@ -114,27 +108,27 @@ def _described(name: str) -> tuple[str, int]:
     return codec, int(rate)
 
 
-def _keep_samples(collected: Collected, rate: int, path: Path) -> tuple[int, str]:
+def _keep_samples(collected: Collected, rate: int, segment: Segment) -> tuple[str, str, int]:
     samples = collected.size // 2
     if samples == 0:
         raise Garbled("the provider sent no audio")
     name = _flac_for(rate)
-    encode.encode_file(_blocks(collected.file), name, rate, path)
-    return round(samples * 1000 / rate), name
+    with tempfile.NamedTemporaryFile(prefix="speechsite-", suffix=".flac") as file:
+        encode.encode_file(_blocks(collected.file), name, rate, Path(file.name))
+        stored = _save(file, ".flac", segment)
+    return stored, name, round(samples * 1000 / rate)
 
 
-def _keep_as_it_came(collected: Collected, path: Path) -> int:
+def _keep_as_it_came(collected: Collected, rate: int, segment: Segment) -> tuple[str, str, int]:
     collected.file.seek(0)
-    with path.open("wb") as target:
-        while block := collected.file.read(1 << 20):
-            target.write(block)
     try:
-        duration_ms = probe.probe(path, renditions.hint(collected.format)).duration_ms
+        found = probe.probe(collected.file, renditions.hint(collected.format))
     except NotAudio as error:
         raise Garbled(f"the provider's audio does not decode: {error}") from error
-    if duration_ms <= 0:
+    if found.duration_ms <= 0:
         raise Garbled("the provider's audio has no length")
-    return duration_ms
+    suffix = f".{collected.format.partition('_')[0]}"
+    return _save(collected.file, suffix, segment), collected.format, found.duration_ms
 
 
 def _flac_for(rate: int) -> str:
@@ -147,9 +141,9 @@ def _blocks(file: IO[bytes]) -> Iterator[np.ndarray]:
         yield np.frombuffer(block[: len(block) // 2 * 2], dtype="<i2")
 
 
-def _save(path: Path, segment: Segment) -> str:
-    with path.open("rb") as file:
-        return default_storage.save(media_name(segment.job_id, path.suffix), File(file))
+def _save(file: IO[bytes], suffix: str, segment: Segment) -> str:
+    file.seek(0)
+    return default_storage.save(media_name(segment.job_id, suffix), File(file))
 
 
 def _words(

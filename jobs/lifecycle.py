@@ -8,7 +8,7 @@ waits for a network: `worker` does that, and brings an `Outcome`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -49,6 +49,7 @@ __all__ = [
     "place_dialogue",
     "quote_for",
     "record",
+    "record_all",
     "start",
 ]
 
@@ -74,13 +75,28 @@ def start(job_ids: Iterable[UUID]) -> None:
 
 def record(segment: Segment, outcome: Outcome) -> bool:
     """Apply what came of a segment. False when it came late or twice and changed nothing."""
+    return record_all([(segment, outcome)])[0]
+
+
+def record_all(batch: Sequence[tuple[Segment, Outcome]]) -> list[bool]:
+    """Apply what came of many segments in one transaction; for each, whether it changed anything.
+
+    All jobs are locked first and wallets are met in one order, so that two workers
+    never wait for each other in a circle.
+    """
+    ended: dict[UUID, list[tuple[Segment, Delivered | Refused]]] = {}
+    changed = []
     with transaction.atomic():
         # The job's row first, always: whoever ends the last segment sees all the others.
-        job = Job.objects.select_for_update().defer("text", "peaks").get(pk=segment.job_id)
-        outcome = _worn_out(segment, outcome)
-        changed = _APPLY[type(outcome)](segment, outcome)
-        if changed and isinstance(outcome, Delivered | Refused):
-            _note_end_of_segment(job, segment, outcome)
+        rows = Job.objects.filter(pk__in={segment.job_id for segment, _ in batch}).order_by("pk")
+        jobs = {job.pk: job for job in rows.select_for_update().defer("text", "peaks")}
+        for segment, given in batch:
+            outcome = _worn_out(segment, given)
+            changed.append(_APPLY[type(outcome)](segment, outcome))
+            if changed[-1] and isinstance(outcome, Delivered | Refused):
+                ended.setdefault(segment.job_id, []).append((segment, outcome))
+        for job in sorted((jobs[pk] for pk in ended), key=lambda job: (job.user_id, job.pk)):
+            _note_ends(job, ended[job.pk])
     return changed
 
 
@@ -318,20 +334,27 @@ def _worn_out(segment: Segment, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _note_end_of_segment(job: Job, segment: Segment, outcome: Delivered | Refused) -> None:
-    start([job.pk])
-    if isinstance(outcome, Delivered):
-        events.tell(job, "segment_done", segment=segment, index=segment.index)
-    else:
-        message = _printable(outcome.message)[:300]
-        data = {"index": segment.index, "code": outcome.code, "message": message}
-        events.tell(job, "segment_failed", segment=segment, **data)
+def _note_ends(job: Job, ended: Sequence[tuple[Segment, Delivered | Refused]]) -> None:
+    """Tell which segments of a job ended, and go on to its own end when they were the last."""
+    if job.state == JobState.QUEUED:
+        start([job.pk])
+    events.tell_all(job, [_end_of(segment, outcome) for segment, outcome in ended])
     if job.segments.filter(state__in=LIVE_SEGMENT).exists():
         return
     if job.segments.filter(state=SegmentState.DONE).exists():
         Job.objects.filter(pk=job.pk).update(is_joinable=True)
-    elif isinstance(outcome, Refused):
-        fail(job, code=outcome.code, message=outcome.message)
+        return
+    last = ended[-1][1]
+    if isinstance(last, Refused):
+        fail(job, code=last.code, message=last.message)
+
+
+def _end_of(segment: Segment, outcome: Delivered | Refused) -> tuple[str, Segment, dict[str, Any]]:
+    if isinstance(outcome, Delivered):
+        return "segment_done", segment, {"index": segment.index}
+    message = _printable(outcome.message)[:300]
+    data = {"index": segment.index, "code": outcome.code, "message": message}
+    return "segment_failed", segment, data
 
 
 def _close_segments(job: Job, code: str, message: str) -> None:

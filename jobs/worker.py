@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from uuid import UUID
@@ -92,8 +92,8 @@ class Worker:
         room = min(MAX_IN_FLIGHT - len(self.calls), BATCH)
         found = await self._db(self._claim_rows, room, MAX_JOINS - len(self.joins))
         submissions, due, joins = found
-        for claim, order in submissions:
-            self._start(claim.segment, self._submit(claim.segment, order))
+        for segment, order in submissions:
+            self._start(segment, self._submit(segment, order))
         for segment, order in due:
             self._start(segment, self._follow(segment, order))
         for job in joins:
@@ -102,17 +102,13 @@ class Worker:
 
     def _claim_rows(self, room: int, joins: int) -> tuple[list[Any], list[Any], list[Job]]:
         # What is under way comes first: it is paid for, and new work must not crowd it out.
-        due = []
-        for segment in claims.claim_due(self.name, limit=room):
-            offer = briefs.offer_of(segment)
-            if offer is None:
-                lifecycle.record(segment, Refused("channel_gone", "The provider was removed."))
-            elif order := _order(segment, offer):
-                due.append((segment, order))
-        waiting = []
-        for claim in claims.claim_waiting(self.name, limit=max(room - len(due), 0)):
-            if order := _order(claim.segment, claim.offer):
-                waiting.append((claim, order))  # noqa: PERF401  (reads better beside the other)
+        taken = claims.claim_due(self.name, limit=room)
+        offers = briefs.offers_of(taken)
+        gone = Refused("channel_gone", "The provider was removed.", possible_cost=True)
+        lifecycle.record_all([(one, gone) for one in taken if one.pk not in offers])
+        due = _orders([(one, offers[one.pk]) for one in taken if one.pk in offers])
+        begun = claims.claim_waiting(self.name, limit=max(room - len(due), 0))
+        waiting = _orders([(claim.segment, claim.offer) for claim in begun])
         return waiting, due, claims.claim_joins(self.name, limit=joins)
 
     def _start(self, segment: Segment, work: Coroutine[Any, Any, Outcome]) -> None:
@@ -177,12 +173,19 @@ class Worker:
             await self._db(self._record_rows, batch)
 
     def _record_rows(self, batch: list[tuple[Segment, Outcome]]) -> None:
-        for segment, outcome in batch:
-            changed = _written(segment, outcome)
-            _note_health(segment.channel, outcome)
-            self._note_limit(segment.channel)
-            if not changed and isinstance(outcome, Delivered):
+        try:
+            changed = lifecycle.record_all(batch)
+        except DATABASE_IS_AWAY:
+            raise
+        except Exception:
+            logger.exception("a batch of %s outcomes is recorded one by one", len(batch))
+            changed = [_written(segment, outcome) for segment, outcome in batch]
+        for (_, outcome), kept in zip(batch, changed, strict=True):
+            if not kept and isinstance(outcome, Delivered):
                 intake.discard(outcome.audio)
+        _note_health(batch)
+        for channel in {segment.channel for segment, _ in batch}:
+            self._note_limit(channel)
 
     def _note_limit(self, channel: Channel | None) -> None:
         """Obey what the provider's own headers allow."""
@@ -263,10 +266,17 @@ class Worker:
         return await sync_to_async(function, thread_sensitive=False, executor=self.clerk)(*args)
 
 
-def _order(segment: Segment, offer: Offer) -> Order | None:
+def _orders(pairs: Sequence[tuple[Segment, Offer]]) -> list[tuple[Segment, Order]]:
+    """What the adapters get."""
+    context = briefs.context_of([segment for segment, _ in pairs])
+    made = [(segment, _order(segment, offer, context)) for segment, offer in pairs]
+    return [(segment, order) for segment, order in made if order is not None]
+
+
+def _order(segment: Segment, offer: Offer, context: briefs.Context) -> Order | None:
     """What its adapter gets; a piece that cannot be told fails and stops nobody else."""
     try:
-        return briefs.brief(segment, offer)
+        return briefs.brief(segment, offer, context)
     except DATABASE_IS_AWAY:
         raise
     except Exception:
@@ -304,10 +314,16 @@ def _finish(job: Job, joined: joining.Joined) -> bool:
     )
 
 
-def _note_health(channel: Channel | None, outcome: Outcome) -> None:
-    if channel is None:
-        return
-    if isinstance(outcome, Delivered | Accepted):
+def _note_health(batch: list[tuple[Segment, Outcome]]) -> None:
+    """Count what channels did; a success is told once for each channel."""
+    working = set()
+    for segment, outcome in batch:
+        channel = segment.channel
+        if channel is None:
+            continue
+        if isinstance(outcome, Delivered | Accepted):
+            working.add(channel)
+        elif isinstance(outcome, Postponed):
+            health.note_postponed(channel, outcome.code, outcome.reason, outcome.due_in)
+    for channel in working:
         health.note_success(channel)
-    elif isinstance(outcome, Postponed):
-        health.note_postponed(channel, outcome.code, outcome.reason, outcome.due_in)

@@ -7,7 +7,9 @@ more than the request once there are some hundred. Many small pools look at few.
 from __future__ import annotations
 
 import functools
+import importlib.util
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from typing import cast
 
@@ -16,6 +18,11 @@ import httpx
 PER_POOL = 8
 POOLS = 128
 KEPT_ALIVE = 30.0  # seconds
+
+# httpcore tries to import this for every lock and event; where it is not installed, each try
+# searches the whole path and costs more than the rest of the call.
+if "sniffio" not in sys.modules and importlib.util.find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 
 @functools.cache
