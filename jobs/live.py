@@ -93,8 +93,9 @@ class Hub:
         while self.listeners:
             try:
                 if last is None:
-                    last = await _db(_newest)
-                    seen.update((event.pk, None) for event in await _db(_after, last - OVERLAP))
+                    newest = await _db(_newest)
+                    seen.update((event.pk, None) for event in await _db(_after, newest - OVERLAP))
+                    last = newest
                     self.is_reading.set()
                 await asyncio.sleep(POLL)
                 last = await self._look(last, seen)

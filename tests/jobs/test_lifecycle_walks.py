@@ -110,14 +110,6 @@ class Ordered:
         for piece in self.pieces.values():
             piece.state = S.FAILED if piece.is_live else piece.state
 
-    def note_last(self) -> None:
-        if any(piece.is_live for piece in self.pieces.values()):
-            return
-        if self.has_sound:
-            self.is_joinable = True
-        else:
-            self.end("failed", 0)
-
 
 @dataclass(frozen=True)
 class Copy:
@@ -258,7 +250,7 @@ class JobWalk(RuleBasedStateMachine):
         for pk in gone:
             self.pieces[pk].state = S.FAILED
         for job in {id(self.pieces[pk].job): self.pieces[pk].job for pk in gone}.values():
-            job.note_last()
+            self._note_last(job)
 
     @rule()
     def take_joins(self) -> None:
@@ -309,11 +301,16 @@ class JobWalk(RuleBasedStateMachine):
             piece.attempts = copy.attempts if outcome.counts else copy.attempts - 1
         piece.state, piece.worker = LEADS[type(outcome)] or piece.state, ""
         if not piece.is_live:
-            open_before = piece.job.charged is None
-            piece.job.note_last()
-            if open_before and piece.job.charged is not None:
-                self.available += piece.job.quoted
+            self._note_last(piece.job)
         return True
+
+    def _note_last(self, job: Ordered) -> None:
+        if any(piece.is_live for piece in job.pieces.values()):
+            return
+        if job.has_sound:
+            job.is_joinable = True
+        elif job.charged is None:
+            self._end(job, "failed", 0)
 
     def _canceled(self, job: Ordered) -> None:
         if job.charged is None:
