@@ -21,6 +21,20 @@ from speechsite.accounts.models import ApiKey, User
 from speechsite.core.ids import new_token
 
 OVERLAP = timedelta(hours=24)
+# What a key can be allowed to do; one that names nothing may do everything.
+SCOPES = (
+    "models:read",
+    "voices:read",
+    "voices:write",
+    "generations:create",
+    "generations:read",
+    "files:create",
+    "files:read",
+    "credits:read",
+    "history:read",
+    "history:write",
+    "webhooks:manage",
+)
 
 _MODES = frozenset(ApiKey.Mode.values)
 _PREFIX_LENGTH = len("sps_live_") + 8

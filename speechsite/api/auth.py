@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from speechsite.accounts import keys
+from speechsite.accounts.keys import SCOPES
 from speechsite.accounts.models import ApiKey, User
 from speechsite.api.errors import (
     AddressDenied,
@@ -19,20 +20,6 @@ from speechsite.api.errors import (
     KeyMissing,
     KeyRevoked,
     ScopeDenied,
-)
-
-SCOPES = (
-    "models:read",
-    "voices:read",
-    "voices:write",
-    "generations:create",
-    "generations:read",
-    "files:create",
-    "files:read",
-    "credits:read",
-    "history:read",
-    "history:write",
-    "webhooks:manage",
 )
 
 

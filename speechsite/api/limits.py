@@ -11,15 +11,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Case, F, Q, Sum, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from jobs import spending
 from jobs.models import Job
 from jobs.states import LIVE_JOB
 from speechsite.accounts import plans
@@ -104,29 +104,17 @@ def running_jobs(caller: Caller) -> int:
 
 def check_caps(caller: Caller, job: Job) -> None:
     """No more through this key than its caps allow, the new job included."""
-    key, now = caller.key, timezone.localtime()
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    first = midnight.replace(day=1)
-    next_month = (first + timedelta(days=32)).replace(day=1)
+    key, now = caller.key, spending.calendar()
     for name, cap, since, resets_at in (
-        ("key_daily_cap", key.daily_cap, midnight, midnight + timedelta(days=1)),
-        ("key_monthly_cap", key.monthly_cap, first, next_month),
+        ("key_daily_cap", key.daily_cap, now.day, now.next_day),
+        ("key_monthly_cap", key.monthly_cap, now.month, now.next_month),
         ("key_total_cap", key.total_cap, None, None),
     ):
         if cap is None:
             continue
-        used = spent(key.pk, since)
+        used = spending.of_key(key, since)
         if used > cap:
             raise _cap_reached(name, cap, used - job.quoted, job.quoted, resets_at)
-
-
-def spent(key_id: int, since: datetime | None) -> int:
-    """Millicredits of a key's jobs: charged where they ended, held where they did not."""
-    jobs = Job.objects.filter(api_key_id=key_id)
-    if since is not None:
-        jobs = jobs.filter(created_at__gte=since)
-    cost = Case(When(Q(state__in=LIVE_JOB), then=F("quoted")), default=F("charged"))
-    return jobs.aggregate(total=Sum(cost))["total"] or 0
 
 
 def _cap_reached(
