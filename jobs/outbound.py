@@ -190,7 +190,9 @@ def _claim() -> list[Message]:
     now = timezone.now()
     free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
     due = Delivery.objects.filter(free, state=Delivery.State.PENDING, due_at__lte=now)
-    ids = list(due.order_by("due_at").values_list("pk", flat=True)[:AT_ONCE])
+    # Whoever was switched off hears the rest when it is switched on again.
+    wanted = due.filter(endpoint__is_enabled=True, endpoint__deleted_at__isnull=True)
+    ids = list(wanted.order_by("due_at").values_list("pk", flat=True)[:AT_ONCE])
     taken = [pk for pk in ids if due.filter(pk=pk).update(lease_until=now + LEASE)]
     rows = Delivery.objects.filter(pk__in=taken).select_related(
         "endpoint", "job__voice", "job__model", "job__user"
