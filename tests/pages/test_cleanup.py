@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+import struct
 import wave
 from collections.abc import Callable
 from typing import Any
@@ -285,3 +286,17 @@ def test_a_recording_in_another_job_stays(ada: User, send: Any, page: Client) ->
     page.post(f"/jobs/{Job.objects.first().pk}/delete/")
     upload.refresh_from_db()
     assert upload.deleted_at is None
+
+
+def test_a_container_that_no_browser_knows_is_played_as_mp3(send: Any, page: Client) -> None:
+    samples = sine(2, RATE).byteswap().tobytes()
+    header = struct.pack(">4sIIIII", b".snd", 24, len(samples), 3, RATE, 1)
+    html = page.get(
+        send(SimpleUploadedFile("old.au", header + samples))["Location"]
+    ).content.decode()
+    original = re.search(r'data-track="before" src="([^"]+)"', html)
+    assert original is not None
+    sound = page.get(original[1])
+    assert sound["Content-Type"] == "audio/mpeg"
+    assert original[1].endswith(".mp3")
+    assert len(body(sound)) > 1000
