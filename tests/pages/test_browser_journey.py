@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.audio.sounds import sine
 from tests.running import Site
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -188,6 +190,55 @@ def test_everything_works_without_javascript(visit: Visit) -> None:
     assert (sound.status, len(sound.body())) == (206, 100)
     page.goto(f"{visit.site.url}/history/")
     expect(page.locator("main")).to_contain_text("Plain forms")
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Three seconds of a tone, as a wave file."""
+    path = tmp_path / "At the station.wav"
+    with wave.open(str(path), "wb") as sound:
+        sound.setparams((1, 2, 16_000, 0, "NONE", ""))
+        sound.writeframes(sine(3, 16_000).tobytes())
+    return path
+
+
+def test_a_recording_is_cleaned_and_compared(visit: Visit, recording: Path) -> None:
+    visit.sign_up()
+    page = visit.page
+    page.goto(f"{visit.site.url}/cleanup/")
+    page.set_input_files("#id_file", recording)
+    expect(page.locator("#cost")).to_have_text("0.03")
+    page.click("#clean")
+    page.wait_for_url("**/jobs/**")
+    expect(page.locator(".compare-player")).to_be_visible(timeout=30_000)
+    page.get_by_role("button", name="Before").click()
+    before, after = page.locator("[data-track=before]"), page.locator("[data-track=after]")
+    assert before.evaluate("audio => audio.muted") is False
+    assert after.evaluate("audio => audio.muted") is True
+    seek = "bar => { bar.value = 2000; bar.dispatchEvent(new Event('input', {bubbles: true})); }"
+    page.locator(".player-seek").evaluate(seek)
+    places = [track.evaluate("audio => audio.currentTime") for track in (before, after)]
+    assert places == pytest.approx([2, 2], abs=0.05)
+    assert "−0.03" in visit.balance()
+
+
+@pytest.mark.parametrize("visit", [{"java_script_enabled": False}], indirect=True)
+def test_a_recording_is_cleaned_without_javascript(visit: Visit, recording: Path) -> None:
+    visit.sign_up()
+    page = visit.page
+    page.goto(f"{visit.site.url}/cleanup/")
+    page.set_input_files("#id_file", recording)
+    page.get_by_role("button", name="Upload and see the price").click()
+    expect(page.locator("#cost")).to_have_text("0.03")
+    page.click("#clean")
+    page.wait_for_url("**/jobs/**")
+    for _ in range(20):
+        if "Done" in page.inner_text("#job-status"):
+            break
+        page.wait_for_timeout(500)
+        page.reload()
+    wait_until_done(page)
+    assert page.locator("audio").count() == 2
 
 
 def test_nothing_typed_is_lost_on_an_error(visit: Visit) -> None:
