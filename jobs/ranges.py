@@ -78,6 +78,8 @@ def respond(
         response = HttpResponse(content_type=media_type)
     else:
         response = StreamingHttpResponse(_body(file, part), content_type=media_type)
+        # A body that is never begun, because its reader went away, closes nothing itself.
+        response._resource_closers.append(file.close)  # type: ignore[attr-defined]
     response["Content-Length"] = str(part.length)
     if wanted is not None:
         response.status_code = 206
