@@ -49,9 +49,10 @@ def at(user: User, url: str) -> Upload:
 
 
 def take(user: User, content: BinaryIO, name: str) -> Upload:
-    """Check and keep a recording."""
+    """Check and keep a recording, and close what it came in."""
     try:
-        return uploads.take(user, cast(uploads.Uploaded, File(content, name=name)))
+        with content:
+            return uploads.take(user, cast(uploads.Uploaded, File(content, name=name)))
     except OrderError as error:
         raise wire.Refusal(422, error.message) from error
 
