@@ -3,5 +3,6 @@
 from django.urls import include, path
 
 urlpatterns = [
+    path("", include("speechsite.api.elevenlabs.urls")),
     path("", include("speechsite.api.kie.urls")),
 ]

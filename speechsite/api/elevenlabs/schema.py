@@ -154,7 +154,8 @@ def _string(value: Any) -> str:
         raise _WrongKind("string_type", "Input should be a valid string")
     if not _is_unicode(value):
         raise _WrongKind("string_unicode", "Input should be a valid string without half pairs")
-    return value
+    # No database keeps it, and nobody can say it.
+    return value.replace("\x00", "")
 
 
 def _number(value: Any) -> float:

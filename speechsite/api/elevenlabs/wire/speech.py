@@ -98,8 +98,8 @@ def settings(
 class Alignment:
     """Times of every character of a text, from the times of its words as they come.
 
-    What lies between two words shares the time between them; inside a word all
-    characters last equally long.
+    What lies between two words shares the time between them; inside a word, with the
+    punctuation behind it, all characters last equally long.
     """
 
     text: str
@@ -110,7 +110,7 @@ class Alignment:
         """The characters up to the last of these words; with the last, all that is left."""
         columns = Columns()
         for word in words:
-            end = min(word.end, len(self.text))
+            end = self._end_of(word)
             if end <= self.place:
                 continue
             start = max(word.start, self.place)
@@ -119,6 +119,12 @@ class Alignment:
         if is_last:
             self._spread(columns, len(self.text), self.at_ms)
         return columns if columns.characters else None
+
+    def _end_of(self, word: WordTime) -> int:
+        end = min(word.end, len(self.text))
+        while end < len(self.text) and not (self.text[end].isalnum() or self.text[end].isspace()):
+            end += 1
+        return end
 
     def _spread(self, columns: Columns, until: int, until_ms: int) -> None:
         count = until - self.place
@@ -159,6 +165,17 @@ class Columns:
             "charDurationsMs": [end - start for start, end in self.pairs()],
         }
 
+    def parts(self, most: int) -> list[Columns]:
+        """The same in parts of at most so many characters."""
+        return [
+            Columns(
+                self.characters[start : start + most],
+                self.starts[start : start + most],
+                self.ends[start : start + most],
+            )
+            for start in range(0, len(self.characters), most)
+        ]
+
     def pairs(self) -> Iterable[tuple[int, int]]:
         return zip(self.starts, self.ends, strict=True)
 
@@ -187,9 +204,9 @@ def turns(lines: Sequence[tuple[str, str]], text: str) -> list[Turn]:
     found, at = [], 0
     for voice_id, words in lines:
         begin = text.find(words, at)
-        if begin < 0:
-            begin, words = at, ""
-        at = begin + len(words)
+        # Words that were not spoken, such as mere blanks, stand nowhere.
+        begin, length = (begin, len(words)) if begin >= 0 else (at, 0)
+        at = begin + length
         found.append(Turn(voice_id, begin, at))
     return found
 

@@ -1,0 +1,246 @@
+"""Orders as this dialect gives them, and the sound of a job for who waits on the line."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.utils.translation import gettext as _
+
+from jobs import streaming
+from jobs.models import Job
+from jobs.states import JobState
+from speechsite.accounts import plans
+from speechsite.api import auth, limits, ordering, waiting
+from speechsite.api.auth import Caller
+from speechsite.api.elevenlabs import ids, preferences
+from speechsite.api.elevenlabs.answers import in_thread
+from speechsite.api.elevenlabs.wire import dictionaries as rules
+from speechsite.api.elevenlabs.wire import speech as wire
+from speechsite.api.errors import ApiError, ConcurrencyLimited, Invalid, NotFound, Unavailable
+from speechsite.credits import prices
+from speechsite.providers.types import WordTime
+from speechsite.upstreams import catalogue
+from voices.models import Dictionary
+
+SCOPE = "generations:create"
+PATIENCE = 200.0  # seconds until a whole answer must be there
+MOST_LOCATORS = 3
+# A moment's wait spares a client the error when its last job is just being put together.
+QUEUE_SECONDS = 3.0
+_CONTROLS = {entry.slug: entry.controls for entry in catalogue.MODELS}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What somebody wants to hear, but for the text."""
+
+    voice_id: str
+    model_id: str = ""
+    settings: Mapping[str, Any] | None = None
+    output_format: str = wire.DEFAULT_FORMAT
+    locators: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A whole speech: its sound and its words."""
+
+    audio: bytes
+    words: tuple[WordTime, ...]
+
+
+async def admitted(secret: str, address: str) -> Caller:
+    """The caller on a socket; opening one counts as a request."""
+
+    def admit() -> Caller:
+        caller = auth.caller_of_secret(secret, address, scope=SCOPE)
+        limits.admit(caller)
+        return caller
+
+    return await in_thread(admit)
+
+
+async def placed(
+    caller: Caller, order: Order, text: str, *, patience: float = QUEUE_SECONDS
+) -> Job:
+    """The job of an order for speech; we speak it ourselves. Raises ApiError."""
+    return await _queued(patience, _place, caller, order, text)
+
+
+async def placed_dialogue(
+    caller: Caller,
+    order: Order,
+    lines: Sequence[tuple[str, str]],
+    *,
+    patience: float = QUEUE_SECONDS,
+) -> Job:
+    """The job of an order for a dialogue. Raises ApiError."""
+    return await _queued(patience, _place_dialogue, caller, order, lines)
+
+
+async def whole(job: Job) -> Heard:
+    """All of a speech. Raises ApiError, and then nothing will be charged."""
+    audio: list[bytes] = []
+    words: list[WordTime] = []
+    # Pieces of these follow each other with a header each, which only a stream may have.
+    is_joined = job.segment_count > 1 and not job.output_format.startswith(("mp3", "pcm"))
+    try:
+        async for piece in streaming.listen(job):
+            audio.append(b"" if is_joined else piece.audio)
+            words.extend(piece.words)
+    except streaming.SpeechFailed as error:
+        raise failure(error.code, error.message) from error
+    except streaming.StreamBroken:
+        is_joined = True
+    sound = await stored(job) if is_joined else b"".join(audio)
+    return Heard(sound, tuple(words))
+
+
+async def stored(job: Job) -> bytes:
+    """The sound of a job once it is put together. Raises ApiError."""
+    done = await waiting.finished(job.pk, PATIENCE)
+    if done.state == JobState.FAILED:
+        raise failure(done.failure_code, done.failure_message)
+    if not done.audio:
+        raise Unavailable(_("The speech is not ready yet."))
+    return await in_thread(_read, done.audio)
+
+
+def failure(code: str, message: str) -> ApiError:
+    """A job that failed, as an error of the request that waits for it."""
+    if code in ("rejected", "unsupported", "moderated"):
+        return Invalid(message, code=code)
+    return Unavailable(message, retry_after=1)
+
+
+async def headers(caller: Caller, job: Job) -> dict[str, str]:
+    """What an answer with sound says about the work."""
+    return await in_thread(_headers, caller, job)
+
+
+def millicredits_per_character() -> int:
+    """What a character of the default model costs; looked up once a minute."""
+    return _millicredits_per_character(int(time.time()) // 60)
+
+
+def characters(millicredits: int) -> int:
+    """Credits as ElevenLabs counts: what one character of its default model costs is 1."""
+    return -(-millicredits // millicredits_per_character())
+
+
+def _headers(caller: Caller, job: Job) -> dict[str, str]:
+    name = ids.public(job.pk)
+    allowed = plans.plan_of(caller.user).concurrent_jobs or limits.UNLIMITED
+    return {
+        "request-id": name,
+        "history-item-id": name,
+        "character-cost": str(characters(job.quoted)),
+        "x-character-count": str(job.characters),
+        "current-concurrent-requests": str(min(limits.running_jobs(caller), allowed)),
+        "maximum-concurrent-requests": str(allowed),
+    }
+
+
+@lru_cache(maxsize=2)
+def _millicredits_per_character(minute: int) -> int:
+    model = catalogue.canonical(wire.DEFAULT_MODEL) or ""
+    try:
+        return prices.price_of(model).millicredits_per_unit or 1
+    except prices.NoPrice:
+        return 1
+
+
+async def _queued(patience: float, place: Any, *args: Any) -> Job:
+    """Place an order; while the plan's jobs are all under way, wait a little for one to end."""
+    end = time.monotonic() + patience
+    pause = 0.05
+    while True:
+        try:
+            return await in_thread(place, *args)
+        except ConcurrencyLimited:
+            if time.monotonic() + pause > end:
+                raise
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, 0.5)
+
+
+def _place(caller: Caller, order: Order, text: str) -> Job:
+    model_name = order.model_id
+    voice_id = order.voice_id or _default_voice(caller)
+    if not model_name and not caller.is_test:
+        voice = ordering.find_voice(caller, voice_id)
+        model_name = ordering.find_model(caller, "", voice=voice).slug
+    given = order.settings
+    if given is None:
+        given = preferences.settings_of(caller.user, voice_id)
+    return ordering.speech(
+        caller,
+        model_name=model_name or wire.DEFAULT_MODEL,
+        voice_id=voice_id,
+        text=_pronounced(caller, text, order.locators),
+        voice_settings=wire.settings(given, _controls(caller, model_name)),
+        output_format=order.output_format,
+        reserve_seconds=streaming.RESERVE,
+    )
+
+
+def _place_dialogue(caller: Caller, order: Order, lines: Sequence[tuple[str, str]]) -> Job:
+    model_name = order.model_id or wire.DEFAULT_DIALOGUE_MODEL
+    if model_name == wire.DEFAULT_DIALOGUE_MODEL:
+        # The same name means the model that speaks and the one that holds dialogues.
+        model_name = "elevenlabs-dialogue-v3"
+    takes = _controls(caller, model_name)
+    return ordering.dialogue(
+        caller,
+        model_name=model_name,
+        lines=[(voice, _pronounced(caller, text, order.locators)) for voice, text in lines],
+        voice_settings=wire.settings(order.settings, takes, wire.DIALOGUE_SETTINGS),
+        output_format=order.output_format,
+        reserve_seconds=streaming.RESERVE,
+    )
+
+
+def _controls(caller: Caller, model_name: str) -> Mapping[str, Any]:
+    """The settings of a model; a test order's are sorted out where it is placed."""
+    slug = catalogue.canonical(model_name or wire.DEFAULT_MODEL)
+    if caller.is_test and slug is None:
+        return {name: {} for name in wire.SETTINGS.values()}
+    return _CONTROLS.get(slug or "", {})
+
+
+def _default_voice(caller: Caller) -> str:
+    from voices import library
+
+    return library.default_voice(caller.user).external_id
+
+
+def _pronounced(caller: Caller, text: str, locators: Sequence[Mapping[str, Any]]) -> str:
+    """The text with the aliases of the named dictionaries, in their order."""
+    if len(locators) > MOST_LOCATORS:
+        raise Invalid(
+            _("At most three dictionaries can be used at once."),
+            code="invalid_parameters",
+            field="pronunciation_dictionary_locators",
+        )
+    for locator in locators:
+        key = ids.private(locator["pronunciation_dictionary_id"])
+        found = Dictionary.objects.filter(user=caller.user, pk=key).first() if key else None
+        if found is None:
+            raise NotFound(
+                _("There is no such pronunciation dictionary."),
+                code="pronunciation_dictionary_not_found",
+                field="pronunciation_dictionary_locators",
+            )
+        text = rules.replaced(text, found.rules)
+    return text
+
+
+def _read(name: str) -> bytes:
+    with default_storage.open(name) as file:
+        return file.read()

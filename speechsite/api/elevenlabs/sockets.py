@@ -1,0 +1,241 @@
+"""The sockets: text comes in pieces, sound goes out as it is made.
+
+Plain ASGI, because a socket that waits should cost little more than its buffers.
+Nobody asks the database before the first message with text. Each piece of speech is
+a job of its own, charged for itself. `contexts` speaks; this module listens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+from speechsite.api.elevenlabs import schema
+from speechsite.api.elevenlabs.contexts import Context, Refusal, Session
+from speechsite.api.elevenlabs.wire import sockets as wire
+from speechsite.upstreams import catalogue
+
+logger = logging.getLogger(__name__)
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+PATH = re.compile(r"/v1/text-to-speech/([^/]+)/(stream-input|multi-stream-input)/?")
+MOST_CONTEXTS = 5
+NORMAL = 1000
+
+
+class Gone(Exception):
+    """The client left."""
+
+
+async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+    """One connection, from the handshake to its close."""
+    await receive()
+    found = PATH.fullmatch(scope["path"])
+    if found is None:
+        # Before it was accepted, a close is an answer 403.
+        await send({"type": "websocket.close"})
+        return
+    await send({"type": "websocket.accept"})
+    connection = _Connection(scope, receive, send, found[1], is_multi=found[2].startswith("multi"))
+    with suppress(Gone):
+        await connection.run()
+
+
+class _Connection:
+    """Reads what the client says and hands its text to the contexts."""
+
+    __slots__ = ("contexts", "is_multi", "path_id", "receive", "scope", "send", "session")
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, path_id: str, *, is_multi: bool
+    ) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.path_id = path_id
+        self.is_multi = is_multi
+        self.contexts: dict[str, Context] = {}
+        self.session: Session | None = None
+
+    async def run(self) -> None:
+        try:
+            self.session = self._open()
+            while not await self._next():
+                pass
+            await self._close(NORMAL)
+        except Refusal as refusal:
+            await self._refuse(refusal)
+        except (Gone, asyncio.CancelledError):
+            raise
+        except Exception:
+            logger.exception("a socket broke")
+            await self._refuse(Refusal("internal_error", "Something went wrong."))
+        finally:
+            for context in self.contexts.values():
+                context.abandon()
+
+    def _open(self) -> Session:
+        query = parse_qs(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        try:
+            asked = schema.read_query(query, wire.QUERY)
+        except schema.SchemaError as error:
+            raise Refusal("invalid_parameters", _said(error)) from error
+        headers = {name.decode("latin-1"): value for name, value in self.scope["headers"]}
+        name = unquote(self.path_id)
+        is_model = catalogue.canonical(name) is not None
+        return Session(
+            send=self._say,
+            query=asked,
+            voice_id="" if is_model else name,
+            model_id=asked["model_id"] or (name if is_model else ""),
+            is_binary=is_model,
+            secret=_secret(headers, asked),
+            address=(self.scope.get("client") or ("",))[0],
+        )
+
+    async def _next(self) -> bool:
+        """Take one message; True when it was the last."""
+        session = self._session()
+        message = await self._message(wire.timeout_of(session.query["inactivity_timeout"]))
+        session.learn_secret(message)
+        if self.is_multi:
+            return await self._multi(message)
+        return await self._single(message)
+
+    async def _single(self, message: Mapping[str, Any]) -> bool:
+        text = message["text"]
+        if text is None and not message["flush"]:
+            raise Refusal("invalid_input_message", "A message needs the field text.")
+        context = self.contexts.get("")
+        if context is None:
+            context = self.contexts[""] = await self._session().context(None, message)
+        context.check_settings(message)
+        if text == "" and not message["flush"]:
+            await context.close()
+            await context.finished()
+            return True
+        await context.take(message)
+        return False
+
+    async def _multi(self, message: Mapping[str, Any]) -> bool:
+        if message["close_socket"]:
+            for context in self.contexts.values():
+                await context.close()
+            for context in self.contexts.values():
+                await context.finished()
+            return True
+        name = message["context_id"] or "default"
+        context = self.contexts.get(name)
+        if context is None or context.is_closing or context.is_over:
+            if _is_keep_alive(message):
+                return False
+            context = await self._admit(name, message)
+        context.check_settings(message)
+        await context.take(message)
+        if message["close_context"]:
+            await context.close()
+        return False
+
+    async def _admit(self, name: str, message: Mapping[str, Any]) -> Context:
+        before = self.contexts.get(name)
+        if before is not None:
+            # The name may be used anew, once all of its old text was spoken.
+            await before.finished()
+        self.contexts = {
+            known: context for known, context in self.contexts.items() if not context.is_over
+        }
+        if len(self.contexts) >= MOST_CONTEXTS:
+            raise Refusal(
+                "max_active_conversations", f"At most {MOST_CONTEXTS} contexts fit on one socket."
+            )
+        self.contexts[name] = await self._session().context(name, message)
+        return self.contexts[name]
+
+    async def _message(self, seconds: float) -> dict[str, Any]:
+        waiting = [context.task for context in self.contexts.values() if context.name is None]
+        try:
+            async with asyncio.timeout(seconds):
+                event = await _first_of(self.receive(), waiting)
+        except TimeoutError:
+            raise Refusal(
+                "input_timeout_exceeded", f"No message came for {seconds:g} seconds."
+            ) from None
+        if event["type"] == "websocket.disconnect":
+            raise Gone
+        return _read(event)
+
+    async def _refuse(self, refusal: Refusal) -> None:
+        await self._say(wire.error(refusal.word, refusal.message, refusal.context))
+        await self._close(wire.REFUSED, refusal.word)
+
+    async def _say(self, message: dict[str, Any] | bytes) -> None:
+        if isinstance(message, bytes):
+            await self._out({"type": "websocket.send", "bytes": message})
+            return
+        text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+        await self._out({"type": "websocket.send", "text": text})
+
+    async def _close(self, code: int, reason: str = "") -> None:
+        await self._out({"type": "websocket.close", "code": code, "reason": reason[:120]})
+
+    async def _out(self, event: dict[str, Any]) -> None:
+        try:
+            await self.send(event)
+        except Exception as error:
+            # Servers differ in what they raise once the client is gone.
+            raise Gone from error
+
+    def _session(self) -> Session:
+        assert self.session is not None  # noqa: S101 - made before anything is read
+        return self.session
+
+
+async def _first_of(
+    receive: Awaitable[Mapping[str, Any]], speaking: Sequence[asyncio.Task[None] | None]
+) -> Mapping[str, Any]:
+    """The next event, unless speaking fails before."""
+    tasks = [task for task in speaking if task is not None]
+    if not tasks:
+        return await receive
+    reading = asyncio.ensure_future(receive)
+    try:
+        await asyncio.wait([reading, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done():
+                task.result()
+        return await reading
+    finally:
+        reading.cancel()
+
+
+def _read(event: Mapping[str, Any]) -> dict[str, Any]:
+    text = event.get("text")
+    if text is None:
+        raise Refusal("invalid_input_message", "Messages are JSON in text frames.")
+    try:
+        return schema.read_json(text, wire.MESSAGE)
+    except schema.SchemaError as error:
+        raise Refusal("invalid_input_message", _said(error)) from error
+
+
+def _said(error: schema.SchemaError) -> str:
+    fault = error.faults[0]
+    where = ".".join(str(part) for part in fault["loc"][1:])
+    return f"{where}: {fault['msg']}" if where else fault["msg"]
+
+
+def _is_keep_alive(message: Mapping[str, Any]) -> bool:
+    return not message["text"] and not message["flush"]
+
+
+def _secret(headers: Mapping[str, bytes], asked: Mapping[str, Any]) -> str:
+    given = headers.get("xi-api-key") or headers.get("authorization") or b""
+    return given.decode("latin-1") or asked["authorization"] or asked["single_use_token"] or ""

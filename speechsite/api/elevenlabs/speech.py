@@ -1,0 +1,181 @@
+"""Text to speech and text to dialogue, each in its four forms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils.translation import gettext as _
+
+from jobs import streaming
+from jobs.models import Job
+from speechsite.api.auth import Caller
+from speechsite.api.elevenlabs import orders
+from speechsite.api.elevenlabs.answers import by_method, serves
+from speechsite.api.elevenlabs.orders import Order
+from speechsite.api.elevenlabs.wire import speech as wire
+from speechsite.api.errors import Invalid
+from speechsite.audio import formats
+
+# Some clients read line by line and give up on long ones.
+LARGEST_BLOCK = 36 * 1024
+MOST_CHARACTERS = 1000
+
+
+async def _place(
+    caller: Caller, query: Mapping[str, Any], body: Mapping[str, Any], voice_id: str = ""
+) -> tuple[Job, list[wire.Turn]]:
+    """The job of a request for either kind of speech."""
+    order = Order(
+        voice_id=voice_id,
+        model_id=body["model_id"] or "",
+        settings=body["voice_settings"] if voice_id else body["settings"],
+        output_format=_format(query, body),
+        locators=tuple(body["pronunciation_dictionary_locators"]),
+    )
+    if voice_id:
+        return await orders.placed(caller, order, body["text"]), []
+    lines = [(line["voice_id"], line["text"].strip()) for line in body["inputs"]]
+    job = await orders.placed_dialogue(caller, order, lines)
+    return job, wire.turns(lines, job.text)
+
+
+async def whole(
+    request: HttpRequest, caller: Caller, query: Any, body: Any, voice_id: str = ""
+) -> HttpResponseBase:
+    """The sound, once it is all there."""
+    job, _turns = await _place(caller, query, body, voice_id)
+    heard = await orders.whole(job)
+    more = await orders.headers(caller, job)
+    return HttpResponse(heard.audio, content_type=_media_type(job), headers=more)
+
+
+async def stream(
+    request: HttpRequest, caller: Caller, query: Any, body: Any, voice_id: str = ""
+) -> HttpResponseBase:
+    """The sound as it is made."""
+    _refuse_whole_formats(query, body)
+    job, _turns = await _place(caller, query, body, voice_id)
+    pieces = await _begun(job)
+    more = await orders.headers(caller, job)
+    return _streamed(_audio(pieces), _media_type(job), more)
+
+
+async def whole_timed(
+    request: HttpRequest, caller: Caller, query: Any, body: Any, voice_id: str = ""
+) -> HttpResponseBase:
+    """Sound and times, once they are all there."""
+    job, turns = await _place(caller, query, body, voice_id)
+    heard = await orders.whole(job)
+    columns = wire.Alignment(job.text).take(heard.words, is_last=True)
+    answer = wire.timed(heard.audio, columns)
+    if not voice_id:
+        answer["voice_segments"] = wire.voice_segments(turns, columns, 0)
+    more = await orders.headers(caller, job)
+    return HttpResponse(_json(answer), content_type="application/json", headers=more)
+
+
+async def stream_timed(
+    request: HttpRequest, caller: Caller, query: Any, body: Any, voice_id: str = ""
+) -> HttpResponseBase:
+    """Sound and times as they are made, an object a line."""
+    _refuse_whole_formats(query, body)
+    job, turns = await _place(caller, query, body, voice_id)
+    pieces = await _begun(job)
+    more = await orders.headers(caller, job)
+    lines = _lines(pieces, job.text, None if voice_id else turns)
+    return _streamed(lines, "application/json", more)
+
+
+async def _begun(job: Job) -> AsyncIterator[streaming.Piece]:
+    """The pieces of a job once the first is there: until then a failure can be told."""
+    pieces = streaming.listen(job)
+    try:
+        first = await anext(pieces, None)
+    except (streaming.SpeechFailed, streaming.StreamBroken) as error:
+        code = getattr(error, "code", "unavailable")
+        raise orders.failure(code, str(error)) from error
+
+    async def all_of_them() -> AsyncIterator[streaming.Piece]:
+        if first is not None:
+            yield first
+        async for piece in pieces:
+            yield piece
+
+    return all_of_them()
+
+
+async def _audio(pieces: AsyncIterator[streaming.Piece]) -> AsyncIterator[bytes]:
+    async for piece in pieces:
+        if piece.audio:
+            yield piece.audio
+
+
+async def _lines(
+    pieces: AsyncIterator[streaming.Piece], text: str, turns: list[wire.Turn] | None
+) -> AsyncIterator[bytes]:
+    alignment = wire.Alignment(text)
+    async for piece in pieces:
+        first = alignment.place
+        columns = alignment.take(piece.words)
+        blocks = [
+            piece.audio[start : start + LARGEST_BLOCK]
+            for start in range(0, len(piece.audio), LARGEST_BLOCK)
+        ]
+        parts = columns.parts(MOST_CHARACTERS) if columns else []
+        for number in range(max(len(blocks), len(parts))):
+            part = parts[number] if number < len(parts) else None
+            line = wire.timed(blocks[number] if number < len(blocks) else b"", part)
+            if turns is not None:
+                line["voice_segments"] = wire.voice_segments(turns, part, first)
+            first += len(part.characters) if part else 0
+            yield _json(line) + b"\n"
+
+
+def _streamed(
+    content: AsyncIterator[bytes], media_type: str, more: Mapping[str, str]
+) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(content, content_type=media_type, headers=dict(more))
+    # A proxy in front should not wait for the end either.
+    response["X-Accel-Buffering"] = "no"
+    response["Cache-Control"] = "no-cache"
+    return response
+
+
+def _format(query: Mapping[str, Any], body: Mapping[str, Any]) -> str:
+    """The query wins; the body is where an older description has it."""
+    return query["output_format"] or body["output_format"] or wire.DEFAULT_FORMAT
+
+
+def _refuse_whole_formats(query: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+    wanted = _format(query, body)
+    if wanted.startswith("wav_"):
+        raise Invalid(
+            _("WAV has its length in front, so it cannot be streamed: choose PCM."),
+            code="invalid_output_format",
+            field="format",
+        )
+
+
+def _media_type(job: Job) -> str:
+    return formats.parse(job.output_format).media_type
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _served(view: Any, body: Any) -> Any:
+    return by_method(POST=serves(orders.SCOPE, body=body, query=wire.QUERY)(view))
+
+
+FORMS = {
+    "": whole,
+    "/stream": stream,
+    "/with-timestamps": whole_timed,
+    "/stream/with-timestamps": stream_timed,
+}
+speech_forms = {ending: _served(view, wire.SPEECH) for ending, view in FORMS.items()}
+dialogue_forms = {ending: _served(view, wire.DIALOGUE) for ending, view in FORMS.items()}

@@ -1,0 +1,66 @@
+"""The owner of a key, and what is left to spend.
+
+Counts are characters of the default model: what is left is how many of them the
+wallet still pays for.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Sum
+from django.http import HttpRequest
+from django.utils import timezone
+
+from speechsite.accounts import plans
+from speechsite.api.auth import Caller
+from speechsite.api.elevenlabs import ids, orders
+from speechsite.api.elevenlabs.answers import by_method, serves
+from speechsite.api.elevenlabs.wire import account as wire
+from speechsite.credits import ledger
+from speechsite.credits.models import LedgerEntry
+from voices.models import Voice
+
+SCOPE = "credits:read"
+
+
+def get_user(request: HttpRequest, caller: Caller) -> dict[str, Any]:
+    return wire.user(_account(caller))
+
+
+def get_subscription(request: HttpRequest, caller: Caller) -> dict[str, Any]:
+    return wire.full_subscription(_account(caller))
+
+
+def _account(caller: Caller) -> wire.Account:
+    user = caller.user
+    wallet = ledger.open_wallet(user)
+    spent = wallet.entries.filter(
+        kind__in=(LedgerEntry.Kind.CAPTURE, LedgerEntry.Kind.REFUND)
+    ).aggregate(held=Sum("held_delta"), back=Sum("available_delta"))
+    used = max(-(spent["held"] or 0) - (spent["back"] or 0), 0) + wallet.held
+    per_character = orders.millicredits_per_character()
+    left = wallet.available // per_character
+    used_characters = -(-used // per_character)
+    return wire.Account(
+        user_id=ids.public(user.public_id),
+        name=user.name,
+        created_unix=int(user.date_joined.timestamp()),
+        tier=plans.plan_of(user).slug,
+        used=used_characters,
+        limit=used_characters + left,
+        voices=Voice.objects.usable().filter(owner=user).count(),
+        key_preview=f"{caller.key.prefix[-4:]}…",
+        resets_unix=_next_month(),
+    )
+
+
+def _next_month() -> int:
+    """Credits do not run out by the month; clients want a date, so it is the next first."""
+    first = timezone.localtime().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return int((first + timedelta(days=32)).replace(day=1).timestamp())
+
+
+user = by_method(GET=serves(SCOPE)(get_user))
+subscription = by_method(GET=serves(SCOPE)(get_subscription))
