@@ -8,6 +8,7 @@ import json
 import tracemalloc
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, unquote
@@ -58,12 +59,13 @@ def body_of(response: Any) -> bytes:
         return response.content
 
     async def read() -> bytes:
+        # One thread, so that its connection can be closed: an open one would keep the
+        # test database in use.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
         try:
             return b"".join([part async for part in response])
         finally:
-            # Connections of the loop's threads would keep the test database open.
-            for _ in range(8):
-                await sync_to_async(connections.close_all, thread_sensitive=False)()
+            await sync_to_async(connections.close_all, thread_sensitive=False)()
 
     return asyncio.run(read())
 

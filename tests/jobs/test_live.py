@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import Any
 
@@ -86,12 +87,13 @@ def kinds(messages: list[dict[str, Any]]) -> list[str]:
 
 def run(work: Any) -> Any:
     async def whole() -> Any:
+        # One thread, so that its connection can be closed: an open one would keep the
+        # test database in use.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
         try:
             return await work
         finally:
-            # Connections of the loop's threads would keep the test database open.
-            for _ in range(8):
-                await live._db(connections.close_all)
+            await live._db(connections.close_all)
 
     return asyncio.run(whole())
 
