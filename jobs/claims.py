@@ -115,6 +115,8 @@ def claim_joins(worker: str, *, limit: int) -> list[Job]:
         for pk in ids
         if ready.filter(pk=pk).update(joiner=worker, join_lease_until=now + JOIN_LEASE)
     ]
+    if not taken:
+        return []
     return list(Job.objects.filter(pk__in=taken).select_related("user", "price", "model", "voice"))
 
 

@@ -15,8 +15,8 @@ from typing import cast
 
 import httpx
 
-PER_POOL = 8
-POOLS = 128
+PER_POOL = 2
+POOLS = 512
 KEPT_ALIVE = 30.0  # seconds
 
 # httpcore tries to import this for every lock and event; where it is not installed, each try
@@ -32,7 +32,7 @@ def tls() -> ssl.SSLContext:
 
 
 class Pools(httpx.AsyncBaseTransport):
-    """Up to 1,024 connections in pools of 8; few calls share the first pool."""
+    """Up to 1,024 connections in pools of two; few calls share the first pool."""
 
     def __init__(self) -> None:
         self.pools: list[_Pool] = []
