@@ -5,4 +5,6 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("speechsite.api.elevenlabs.urls")),
     path("", include("speechsite.api.kie.urls")),
+    path("", include("speechsite.api.minimax.urls")),
+    path("", include("speechsite.api.openai.urls")),
 ]

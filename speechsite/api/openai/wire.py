@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# OpenAI's model names; every other name is looked up in our catalogue.
-MODELS = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 DEFAULT_FORMAT = "mp3"
 FORMATS = {
     "mp3": "mp3_44100_128",
@@ -26,22 +24,39 @@ MEDIA_TYPES = {
     "wav": "audio/wav",
     "pcm": "audio/pcm",
 }
-# Their voices by the voice of ours that is nearest; all speak with the built-in engine.
+# Their voices, each by the built-in voice that is nearest: the order also picks a voice of
+# another family, where a model of that family is asked for.
 VOICES = {
     "alloy": "en-us-anna",
-    "ash": "en-us",
-    "ballad": "en-gb",
-    "coral": "en-us-anna",
-    "echo": "en-us",
-    "fable": "en-gb",
-    "nova": "en-us-anna",
-    "onyx": "en-us",
-    "sage": "en-us-anna",
-    "shimmer": "en-us-anna",
-    "verse": "en-us",
-    "marin": "en-us-anna",
-    "cedar": "en-us",
+    "ash": "en-us-mark",
+    "ballad": "en-gb-oliver",
+    "coral": "en-us-linda",
+    "echo": "en-us-michael",
+    "fable": "en-gb-emily",
+    "nova": "en-us-stephanie",
+    "onyx": "en-us-hugh",
+    "sage": "en-us-andrea",
+    "shimmer": "en-gb-charlotte",
+    "verse": "en-us-sam",
+    "marin": "en-gb-sophie",
+    "cedar": "en-gb-harry",
 }
+# Their models, each by ours of the voice's family.
+GRADES = {
+    "tts-1": {
+        "elevenlabs": "elevenlabs-turbo-2-5",
+        "minimax": "minimax-speech-2.8-turbo",
+    },
+    "tts-1-hd": {
+        "elevenlabs": "elevenlabs-multilingual-v2",
+        "minimax": "minimax-speech-2.8-hd",
+    },
+    "gpt-4o-mini-tts": {
+        "elevenlabs": "elevenlabs-multilingual-v2",
+        "minimax": "minimax-speech-2.8-hd",
+    },
+}
+BUILTIN = "builtin-speech"
 SLOWEST, FASTEST = 0.25, 4.0
 # The kind of error by HTTP status; what is not listed is the request's fault.
 TYPES = {
@@ -88,7 +103,12 @@ class Order:
     @property
     def is_theirs(self) -> bool:
         """Whether the model goes by OpenAI's name, so that any voice of ours will do."""
-        return self.model in MODELS
+        return self.model in GRADES
+
+
+def model_for(name: str, family: str) -> str:
+    """Our model for theirs, by the family of the voice; a name of ours stays."""
+    return GRADES[name].get(family, BUILTIN) if name in GRADES else name
 
 
 def order_of(body: Any) -> Order:
