@@ -1,0 +1,1 @@
+"""The native REST API, a superset of Rivya's Public API v1."""

@@ -1,0 +1,172 @@
+"""Generations: create, list, look at, stop, do again, delete."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from jobs import lifecycle
+from jobs.models import Job, JobQuerySet
+from jobs.states import FINAL_JOB
+from speechsite.api import idempotency, reading, waiting
+from speechsite.api.errors import Invalid
+from speechsite.api.native import base, describing, ids, inputs, placing, wire
+
+LONGEST_WAIT = 60
+PREFERENCE = re.compile(r"(?:^|[\s,;])wait\s*=\s*\"?(\d{1,6})(?![\d.])", re.IGNORECASE)
+
+
+def patient(view: Callable[..., Any]) -> Callable[..., Awaitable[HttpResponseBase]]:
+    """The same view, which stays on the line when the client says `Prefer: wait=N`.
+
+    No thread and no database connection waits with it.
+    """
+
+    @wraps(view)
+    async def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = await sync_to_async(view)(request, *args, **kwargs)
+        job = getattr(response, "job", None)
+        seconds = wait_in(request)
+        if job is None or not seconds:
+            return response
+        if not job.is_finished:
+            job = await waiting.finished(job.pk, seconds)
+            response.data = await sync_to_async(describing.generation)(
+                job, origin=reading.origin_of(request), with_progress=True
+            )
+        if job.is_finished:
+            del response["Retry-After"]
+        response["Preference-Applied"] = f"wait={seconds}"
+        return response
+
+    return answer
+
+
+def wait_in(request: HttpRequest) -> int:
+    """How many seconds the client would wait; nonsense is no preference."""
+    asked = PREFERENCE.search(request.headers.get("Prefer", ""))
+    return min(int(asked[1]), LONGEST_WAIT) if asked else 0
+
+
+class GenerationView(base.NativeView):
+    """What the endpoints of one generation share."""
+
+    def job(self, task_id: str) -> Job:
+        """The generation of an id, if this key may see it."""
+        shown = describing.shown_to(self.caller)
+        job: Job = base.found(ids.GENERATION, task_id, lambda pk: shown.filter(pk=pk).first())
+        return job
+
+    def answer(self, job: Job, status: int = 200) -> Response:
+        origin = reading.origin_of(self.request)
+        body = describing.generation(job, origin=origin, with_progress=True)
+        response = Response(body, status=status)
+        response.job = job  # type: ignore[attr-defined]  (for `patient`)
+        if not job.is_finished:
+            response["Retry-After"] = base.POLL_AFTER
+        if job.is_replay:
+            response[idempotency.REPLAYED] = "true"
+        return response
+
+
+class Generations(GenerationView):
+    """The list of generations, and orders for new ones."""
+
+    scopes = {"GET": "generations:read", "POST": "generations:create"}
+
+    def get(self, request: Request) -> Response:
+        """The newest generations first."""
+        query = base.checked(inputs.ListQuerySerializer, request.query_params)
+        jobs = _before(_filtered(describing.shown_to(self.caller), query), query, self.caller)
+        page = list(jobs.order_by("-created_at", "-pk")[: query["limit"] + 1])
+        more = len(page) > query["limit"]
+        page = page[: query["limit"]]
+        origin = reading.origin_of(request)
+        rows = [describing.generation(job, origin=origin) for job in page]
+        return Response(wire.page(rows, next_cursor=rows[-1]["id"] if more else None))
+
+    def post(self, request: Request) -> Response:
+        """Order speech, a dialogue or a cleaned recording."""
+        key = idempotency.key_of(request._request)
+        body = base.body_of(request._request)
+        order = base.checked(inputs.GenerationRequestSerializer, body)
+        return self.answer(placing.place(self.caller, order, key=key, body=body), 201)
+
+
+class Generation(GenerationView):
+    """One generation."""
+
+    scopes = {"GET": "generations:read", "DELETE": "generations:create"}
+
+    def get(self, request: Request, task_id: str) -> Response:
+        """How a generation stands, and what came of it."""
+        return self.answer(self.job(task_id))
+
+    def delete(self, request: Request, task_id: str) -> Response:
+        """Remove a generation and its files; one under way is canceled first."""
+        lifecycle.delete(self.job(task_id))
+        return Response(status=204)
+
+
+class Cancel(GenerationView):
+    """Stops a generation."""
+
+    scopes = {"POST": "generations:create"}
+
+    def post(self, request: Request, task_id: str) -> Response:
+        """Stop a generation: what was delivered is charged, the rest is given back."""
+        job = self.job(task_id)
+        if not job.is_finished:
+            # Before the cancel, which tells others about it.
+            job.asked = {**job.asked, wire.CANCELED_BY: "api"}
+            Job.objects.filter(pk=job.pk).exclude(state__in=FINAL_JOB).update(asked=job.asked)
+            job = lifecycle.cancel(job)
+        return self.answer(job)
+
+
+class Retry(GenerationView):
+    """Orders the same again."""
+
+    scopes = {"POST": "generations:create"}
+
+    def post(self, request: Request, task_id: str) -> Response:
+        """Order the same once more, as a new generation."""
+        key = idempotency.key_of(request._request)
+        return self.answer(placing.again(self.caller, self.job(task_id), key=key), 201)
+
+
+def _filtered(jobs: JobQuerySet, query: dict[str, Any]) -> JobQuerySet:
+    status = query.get("status")
+    if status == "canceled":
+        jobs = jobs.filter(state="canceled", **{f"asked__{wire.CANCELED_BY}": "api"})
+    elif status == "failed":
+        by_others = ~Q(**{"asked__has_key": wire.CANCELED_BY})
+        jobs = jobs.filter(Q(state="failed") | Q(state="canceled") & by_others)
+    elif status:
+        jobs = jobs.filter(state=status)
+    if "model" in query:
+        jobs = jobs.filter(Q(model__slug=query["model"]) | Q(asked__model=query["model"]))
+    if "client_request_id" in query:
+        jobs = jobs.filter(asked__reference=query["client_request_id"])
+    plain = {"kind": "kind", "created_after": "created_at__gt", "created_before": "created_at__lt"}
+    return jobs.filter(**{plain[name]: query[name] for name in plain if name in query})
+
+
+def _before(jobs: JobQuerySet, query: dict[str, Any], caller: Any) -> JobQuerySet:
+    """What comes after the last row of the page before; that row may be gone from view."""
+    if "cursor" not in query:
+        return jobs
+    pk = ids.private(ids.GENERATION, query["cursor"])
+    last = Job.objects.filter(user=caller.user, pk=pk).only("created_at").first() if pk else None
+    if last is None:
+        raise Invalid("cursor: there is no such place in the list", field="cursor")
+    at = last.created_at
+    return jobs.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=last.pk))
