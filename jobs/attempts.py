@@ -24,6 +24,7 @@ from speechsite.providers.errors import (
     TaskFailed,
     Unavailable,
     Unclear,
+    Unsupported,
 )
 from speechsite.providers.types import (
     CleaningOrder,
@@ -101,15 +102,27 @@ async def resolve(
         if segment.upstream_id:
             return await _read(adapter, await adapter.check(segment.upstream_id), order, segment)
         if Feature.REPEAT in adapter.features:
-            return await submit(adapter, order, segment)
+            return await _repeat(adapter, order, segment)
         if Feature.FIND in adapter.features:
             since = (segment.submitted_at or now) - timedelta(minutes=1)
             found = await adapter.find(order, since, known)
             if found is not None:
                 return await _read(adapter, found, order, segment)
+    except Unsupported:
+        message = "The provider's answer was lost and cannot be looked up."
+        return Refused(Unclear.code, message, possible_cost=True)
     except ProviderError as error:
         return _asked_in_vain(error, segment)
     return StillRunning(_interval(segment.polls))
+
+
+async def _repeat(adapter: Adapter, order: Order, segment: Segment) -> Outcome:
+    """Send a lost order once more under its key: the first task comes back, or it is made now."""
+    outcome = await submit(adapter, order, segment)
+    if isinstance(outcome, Postponed | Lost):
+        # Not taken this time says nothing about the first time, so it may not go elsewhere.
+        return StillRunning(max(_interval(segment.polls), getattr(outcome, "due_in", 0.0)))
+    return outcome
 
 
 def after_death(adapter_features: frozenset[Feature]) -> Outcome:
@@ -131,6 +144,9 @@ def outcome_of(error: ProviderError, adapter: Adapter, segment: Segment) -> Outc
         reason = "The provider asks us to slow down."
         return Postponed(reason, code=error.code, due_in=wait, counts=False, raw=raw)
     if isinstance(error, Garbled):
+        if Feature.FIND in adapter.features:
+            # It was made and billed: the good copy may be found where lost orders are.
+            return Lost("The audio was damaged on its way.", raw)
         if segment.attempts < GARBLED_TRIES:
             return Postponed("The audio was damaged.", code=error.code, raw=raw)
         return Refused(error.code, "The provider's audio was damaged.", raw, possible_cost=True)

@@ -148,7 +148,7 @@ def _callback(segment: Segment, channel: Channel, features: frozenset[Feature]) 
         return None
     if not settings.ALLOW_PRIVATE_NETWORKS and not _is_public(settings.SITE_URL):
         return None
-    return f"{settings.SITE_URL}/hooks/{channel.slug}/{segment.token}/"
+    return f"{settings.SITE_URL}/hooks/{channel.slug}/{segment.token}/?attempt={segment.attempts}"
 
 
 def _is_public(url: str) -> bool:

@@ -17,7 +17,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, Count, F, Min, Q, QuerySet, Value, When, Window
-from django.db.models.functions import RowNumber
+from django.db.models.functions import Length, RowNumber
 from django.utils import timezone
 
 from jobs import holders, lifecycle, turns
@@ -30,6 +30,7 @@ LEASE = timedelta(seconds=30)
 JOIN_LEASE = timedelta(seconds=60)
 IN_FLIGHT = (SegmentState.SUBMITTING, SegmentState.RUNNING)
 BATCH = 400  # pieces of dead workers that are looked at in one go
+RATE_MARGIN = timedelta(seconds=0.5)  # between our clock and the provider's
 SPARE = 32  # pieces looked at beyond those that are wanted: some may have to wait
 
 
@@ -73,13 +74,15 @@ def claim_one(worker: str, pk: int, able: Callable[[Offer], bool]) -> Claim | No
     with transaction.atomic():
         _alone()
         board = routing.board(_busy(), _recent(now))
-        row = Segment.objects.filter(pk=pk, state=SegmentState.WAITING).first()
+        waiting = Segment.objects.filter(pk=pk, state=SegmentState.WAITING)
+        row = waiting.select_related("voice").first()
         if row is None:
             return None
         fit = [offer for offer in board.offers.get(row.model_slug, []) if able(offer)]
         board.offers = {row.model_slug: fit}
         try:
-            offer = board.take(row.model_slug, excluded=row.excluded_channels)
+            need = routing.Need(len(row.text), row.voice.listed_by if row.voice else ())
+            offer = board.take(row.model_slug, excluded=row.excluded_channels, need=need)
         except routing.NoChannel:
             return None
         claims = _take({pk: offer}, worker, now)
@@ -242,15 +245,17 @@ def _first_rows(waiting: QuerySet[Segment], order: list[UUID]) -> Any:
     place = Window(RowNumber(), partition_by=F("job_id"), order_by=F("index").asc())
     rows = waiting.filter(job_id__in=set(order)).annotate(place=place).filter(place__lte=wanted)
     found = defaultdict(list)
-    columns = ("pk", "job_id", "model_slug", "excluded_channels", "attempts")
-    for row in rows.order_by("job_id", "index").values(*columns):
+    columns = ("pk", "job_id", "model_slug", "excluded_channels", "attempts", "voice__listed_by")
+    sized = rows.annotate(characters=Length("text")).order_by("job_id", "index")
+    for row in sized.values(*columns, "characters"):
         found[row["job_id"]].append(row)
     return defaultdict(lambda: iter(()), {job: iter(rows) for job, rows in found.items()})
 
 
 def _offer_for(row: dict[str, Any], board: routing.Board, now: datetime) -> Offer | None:
+    need = routing.Need(row["characters"], row["voice__listed_by"] or ())
     try:
-        return board.take(row["model_slug"], excluded=row["excluded_channels"])
+        return board.take(row["model_slug"], excluded=row["excluded_channels"], need=need)
     except routing.NoChannel as none:
         if none.is_busy:
             return None
@@ -302,6 +307,8 @@ def _recent(now: datetime) -> dict[int, int]:
     """Calls begun inside each limited channel's window."""
     counts: dict[int, int] = {}
     for channel in Channel.objects.filter(rate_count__isnull=False, is_enabled=True):
-        since = now - timedelta(seconds=channel.rate_seconds)
-        counts[channel.pk] = Segment.objects.filter(channel=channel, submitted_at__gt=since).count()
+        since = now - timedelta(seconds=channel.rate_seconds) - RATE_MARGIN
+        # A call that is being made may reach the provider at any moment from now on.
+        begun = Q(submitted_at__gt=since) | Q(state=SegmentState.SUBMITTING)
+        counts[channel.pk] = Segment.objects.filter(begun, channel=channel).count()
     return counts

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from jobs import placing
+from jobs import late, placing
 from jobs.models import Segment
 from jobs.states import SegmentState
 from speechsite.core import queue
@@ -47,7 +47,12 @@ def receive(request: HttpRequest, channel: str, token: str) -> HttpResponse:
     except (ProviderError, secrets.SealBroken) as error:
         logger.warning("segment %s: a callback could not be read: %s", segment.pk, error)
         upstream_id = ""
-    _nudge(segment, upstream_id)
+    if request.GET.get("attempt", str(segment.attempts)) != str(segment.attempts):
+        # About an earlier attempt, whose end is known.
+        return JsonResponse({"received": True})
+    _learn(segment, upstream_id)
+    _nudge(segment)
+    late.notice(segment.pk)
     return JsonResponse({"received": True})
 
 
@@ -56,22 +61,30 @@ def _named_task(segment: Segment, request: HttpRequest) -> str:
     if segment.channel is None:
         return ""
     event = channels.open_adapter(segment.channel).read_webhook(request.headers, request.body)
-    known = segment.upstream_id
-    if known and event.upstream_id and event.upstream_id != known:
+    known, named = segment.upstream_id, event.upstream_id
+    if known and named and named != known:
         raise Forged("the callback names another task")
-    return event.upstream_id
+    if named and not known:
+        others = Segment.objects.filter(channel=segment.channel, upstream_id=named)
+        if others.exclude(pk=segment.pk).exists():
+            raise Forged("the callback names the task of another segment")
+    return named
 
 
-def _nudge(segment: Segment, upstream_id: str) -> None:
-    """Make the segment due now; a lost submission also learns its task's id."""
+def _learn(segment: Segment, upstream_id: str) -> None:
+    """A submission whose answer is not there, yet or any more, learns its task's id."""
+    if upstream_id and not segment.upstream_id:
+        without = Segment.objects.filter(pk=segment.pk, upstream_id="")
+        without.filter(
+            state__in=(SegmentState.SUBMITTING, SegmentState.UNKNOWN, SegmentState.FAILED)
+        ).update(upstream_id=upstream_id[:200])
+
+
+def _nudge(segment: Segment) -> None:
+    """Make the segment due now."""
     now = timezone.now()
-    under_way = Segment.objects.filter(pk=segment.pk)
-    if upstream_id:
-        under_way.filter(state=SegmentState.UNKNOWN, upstream_id="").update(
-            upstream_id=upstream_id[:200]
-        )
-    due = under_way.filter(
-        state__in=(SegmentState.RUNNING, SegmentState.UNKNOWN), due_at__gt=now
+    due = Segment.objects.filter(
+        pk=segment.pk, state__in=(SegmentState.RUNNING, SegmentState.UNKNOWN), due_at__gt=now
     ).update(due_at=now)
     if due:
         queue.enqueue(placing.WORK)

@@ -30,6 +30,26 @@ class NoChannel(Exception):
         self.is_busy = reason.is_busy
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What one piece asks of a channel beside its model."""
+
+    characters: int = 0
+    # Channels that have the voice; empty where all of its family do.
+    listed_by: Collection[str] = ()
+
+    def is_met_by(self, offer: Offer) -> bool:
+        """Whether the piece is short enough and its voice is there."""
+        if self.characters > offer.max_characters:
+            return False
+        # The built-in engine lends its own voices to test orders.
+        is_lent = offer.channel.adapter == "builtin"
+        return is_lent or not self.listed_by or offer.channel.slug in self.listed_by
+
+
+ANY = Need()
+
+
 @dataclass(slots=True)
 class Board:
     """A snapshot of all offers with the room left on each channel, for one round of claims.
@@ -41,11 +61,16 @@ class Board:
     room: MutableMapping[int, int]
     choice: random.Random = field(default_factory=random.Random)
 
-    def why_not(self, model: str, *, excluded: Collection[int] = ()) -> Reason | None:
+    def why_not(
+        self, model: str, *, excluded: Collection[int] = (), need: Need = ANY
+    ) -> Reason | None:
         """Why nobody can take a model now; None when somebody can."""
-        offers = self.offers.get(model, [])
-        if not offers:
+        sold = self.offers.get(model, [])
+        if not sold:
             return Reason(_("No provider offers this model."))
+        offers = [offer for offer in sold if need.is_met_by(offer)]
+        if not offers:
+            return Reason(_("No provider of this model has the voice or takes so long a text."))
         fresh = [offer for offer in offers if offer.channel_id not in excluded]
         if not fresh:
             return Reason(_("Every provider of this model has failed."))
@@ -56,15 +81,16 @@ class Board:
             return Reason(_("The providers of this model are busy."), is_busy=True)
         return None
 
-    def take(self, model: str, *, excluded: Collection[int] = ()) -> Offer:
+    def take(self, model: str, *, excluded: Collection[int] = (), need: Need = ANY) -> Offer:
         """The offer to use now. Raises NoChannel with the reason for waiting."""
-        reason = self.why_not(model, excluded=excluded)
+        reason = self.why_not(model, excluded=excluded, need=need)
         if reason is not None:
             raise NoChannel(reason)
         free = [
             offer
             for offer in self.offers[model]
             if offer.channel_id not in excluded
+            and need.is_met_by(offer)
             and _is_healthy(offer.channel)
             and self.room.get(offer.channel_id, 0) > 0
         ]
