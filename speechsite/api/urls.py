@@ -7,4 +7,5 @@ urlpatterns = [
     path("", include("speechsite.api.kie.urls")),
     path("", include("speechsite.api.minimax.urls")),
     path("", include("speechsite.api.openai.urls")),
+    path("", include("speechsite.api.native.urls")),
 ]
