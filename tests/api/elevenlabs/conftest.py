@@ -44,5 +44,3 @@ def _key(site: Site, *arguments: str) -> str:
     done = site.manage("createkey", EMAIL, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
-
-

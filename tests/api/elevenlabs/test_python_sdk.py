@@ -157,7 +157,7 @@ def test_one_voice_and_its_settings(client: ElevenLabs) -> None:
     voice = client.voices.get(GEORGE)
     assert (voice.name, voice.labels["accent"]) == ("George", "british")
     assert client.voices.settings.get_default().use_speaker_boost is True
-    client.voices.settings.update(GEORGE, stability=0.25)
+    client.voices.settings.update(GEORGE, request=VoiceSettings(stability=0.25))
     kept = client.voices.settings.get(GEORGE)
     assert (kept.stability, kept.similarity_boost) == (0.25, 0.75)
     assert client.voices.get_shared(page_size=3).voices == []
@@ -170,7 +170,9 @@ def test_a_voice_of_ones_own(client: ElevenLabs, recording: io.BytesIO) -> None:
     voice = client.voices.get(made.voice_id)
     assert (voice.name, voice.category, voice.is_owner) == ("Mine", "cloned", True)
     sample = voice.samples[0]
-    assert length(b"".join(client.voices.samples.audio.get(made.voice_id, sample.sample_id))) == 2000
+    assert (
+        length(b"".join(client.voices.samples.audio.get(made.voice_id, sample.sample_id))) == 2000
+    )
     client.voices.update(made.voice_id, name="Still mine")
     assert client.voices.get(made.voice_id).name == "Still mine"
     client.voices.delete(made.voice_id)
@@ -223,9 +225,13 @@ def test_audio_can_be_fetched_right_after_speaking(client: ElevenLabs, item: str
 
 
 def test_pronunciation_dictionaries(client: ElevenLabs) -> None:
-    rule = PronunciationDictionaryAliasRuleRequestModel(string_to_replace="UN", alias="United Nations")
+    rule = PronunciationDictionaryAliasRuleRequestModel(
+        string_to_replace="UN", alias="United Nations"
+    )
     made = client.pronunciation_dictionaries.create_from_rules(name="Names", rules=[rule])
-    more = PronunciationDictionaryAliasRuleRequestModel(string_to_replace="EU", alias="European Union")
+    more = PronunciationDictionaryAliasRuleRequestModel(
+        string_to_replace="EU", alias="European Union"
+    )
     changed = client.pronunciation_dictionaries.rules.add(made.id, rules=[more])
     assert changed.version_rules_num == 2
     client.pronunciation_dictionaries.rules.remove(made.id, rule_strings=["EU"])
@@ -234,9 +240,7 @@ def test_pronunciation_dictionaries(client: ElevenLabs) -> None:
     assert made.id in [
         one.id for one in client.pronunciation_dictionaries.list().pronunciation_dictionaries
     ]
-    lexicon = b"".join(
-        client.pronunciation_dictionaries.download(made.id, read.latest_version_id)
-    )
+    lexicon = b"".join(client.pronunciation_dictionaries.download(made.id, read.latest_version_id))
     again = client.pronunciation_dictionaries.create_from_file(name="Again", file=lexicon)
     assert again.version_rules_num == 1
     assert client.pronunciation_dictionaries.update(made.id, name="Other").name == "Other"

@@ -18,7 +18,7 @@ NAMESPACE = "http://www.w3.org/2005/01/pronunciation-lexicon"
 RULE = Field(
     "object",
     fields={
-        "type": Field(is_required=True, choices=("alias", "phoneme")),
+        "type": Field(choices=("alias", "phoneme")),
         "string_to_replace": Field(is_required=True),
         "alias": Field(),
         "phoneme": Field(),
@@ -52,13 +52,13 @@ class BadLexicon(ValueError):
 
 
 def clean(rules: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The rules as they are kept; one without its own key is left out."""
+    """The rules as they are kept; one that replaces nothing by anything is left out."""
     kept = []
     for rule in rules:
-        own = rule["type"]
-        if not rule["string_to_replace"] or not rule[own]:
-            continue
-        kept.append({name: value for name, value in rule.items() if value is not None})
+        # A client sends rules without their type: what they hold tells it.
+        own = rule["type"] or ("alias" if rule["alias"] else "phoneme")
+        if rule["string_to_replace"] and rule[own]:
+            kept.append({**{k: v for k, v in rule.items() if v is not None}, "type": own})
     return kept
 
 
