@@ -68,7 +68,7 @@ def issue_key(
         secret_hash=_hash(secret),
         scopes=list(scopes),
         expires_at=expires_at,
-        ip_allow=[str(ipaddress.ip_network(network, strict=False)) for network in ip_allow],
+        ip_allow=_networks(ip_allow),
         daily_cap=daily_cap,
         monthly_cap=monthly_cap,
         total_cap=total_cap,
@@ -114,6 +114,31 @@ def rotate(key: ApiKey, *, overlap: timedelta = OVERLAP) -> tuple[ApiKey, str]:
     return fresh, secret
 
 
+def change(
+    key: ApiKey,
+    *,
+    name: str,
+    scopes: Iterable[str],
+    expires_at: datetime | None,
+    ip_allow: Iterable[str],
+    daily_cap: int | None,
+    monthly_cap: int | None,
+    total_cap: int | None,
+) -> ApiKey:
+    """Other rights for a key; its secret stays."""
+    ApiKey.objects.filter(pk=key.pk).update(
+        name=name[:80],
+        scopes=list(scopes),
+        expires_at=expires_at,
+        ip_allow=_networks(ip_allow),
+        daily_cap=daily_cap,
+        monthly_cap=monthly_cap,
+        total_cap=total_cap,
+    )
+    key.refresh_from_db()
+    return key
+
+
 def note_use(key: ApiKey) -> None:
     """Remember when a key was last used, to the minute."""
     now = timezone.now()
@@ -127,6 +152,11 @@ def revoke(key: ApiKey) -> ApiKey:
     ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=timezone.now())
     key.refresh_from_db()
     return key
+
+
+def _networks(written: Iterable[str]) -> list[str]:
+    """Addresses and networks as they are compared; a bare address is a network of one."""
+    return [str(ipaddress.ip_network(network, strict=False)) for network in written]
 
 
 def _hash(secret: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import include, path
 
 from speechsite.pages import (
     account,
@@ -41,5 +41,6 @@ urlpatterns = [
     path("history/", history.history, name="history"),
     path("history/selected/", history.selected, name="history-selected"),
     path("wallet/", wallet.wallet, name="wallet"),
+    path("developers/", include("speechsite.pages.developers.urls")),
     path("account/profile/", account.profile, name="profile"),
 ]
