@@ -41,6 +41,7 @@ TICK = 0.1  # seconds between looks for new work while some is under way
 BEAT = 1.0  # seconds between renewals of our leases; also how fast a cancel is seen
 SWEEP = 5.0  # seconds between looks for dead workers and expired leases
 SLICE = 300.0  # seconds after which a run stops claiming and hands over to a fresh one
+MISSES = 5  # times that results are kept back when they cannot be written
 DRAIN = 10.0  # seconds that calls in flight get when the site stops
 
 
@@ -55,6 +56,7 @@ class Worker:
         self.calls: dict[int, asyncio.Task[None]] = {}
         self.joins: dict[UUID, asyncio.Task[None]] = {}
         self.results: list[tuple[Segment, Outcome]] = []
+        self.misses = 0
         self.changed = asyncio.Event()
         self.clerk = ThreadPoolExecutor(1, thread_name_prefix="clerk")
 
@@ -172,9 +174,20 @@ class Worker:
     # --- recording ---------------------------------------------------------------------------
 
     async def _record(self) -> None:
-        if self.results:
-            batch, self.results = self.results, []
+        if not self.results:
+            return
+        batch, self.results = self.results, []
+        try:
             await self._db(self._record_rows, batch)
+            self.misses = 0
+        except DATABASE_IS_AWAY:
+            # It is paid for: a deadlock or a database that restarts must not throw it away.
+            self.results = batch + self.results
+            self.misses += 1
+            if self.misses > MISSES:
+                raise
+            await self._db(connections.close_all)
+            await asyncio.sleep(BEAT)
 
     def _record_rows(self, batch: list[tuple[Segment, Outcome]]) -> None:
         try:
