@@ -34,7 +34,7 @@ from jobs.states import LIVE_JOB
 
 logger = logging.getLogger(__name__)
 
-POLL = 0.25  # seconds between looks at the table
+POLL = 0.1  # seconds between looks at the table
 KEEP_ALIVE = 15.0
 RETRY_MS = 2000
 LONGEST = 3600.0  # seconds; the browser then comes back by itself

@@ -206,6 +206,7 @@ class Segment(models.Model):
                 name="segments_under_way",
             ),
             models.Index(fields=("channel", "state"), name="segments_of_channel"),
+            models.Index(fields=("channel", "submitted_at"), name="segments_submitted"),
         )
 
     def __str__(self) -> str:

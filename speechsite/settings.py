@@ -117,6 +117,8 @@ if IS_SQLITE:
 
 REDIS_URL = env.text("REDIS_URL")
 WORKERS = env.integer("WORKERS", 2, minimum=1, maximum=64)
+# How many web processes share this database: limits are then counted where all can see them.
+WEB_PROCESSES = env.integer("WEB_PROCESSES", 1, minimum=1)
 Q_CLUSTER = {
     "name": "speechsite",
     "workers": WORKERS,
@@ -128,7 +130,7 @@ Q_CLUSTER = {
     "catch_up": False,
     "save_limit": 250,
     "bulk": 5,
-    "poll": 0.2,
+    "poll": 0.1,
     "queue_limit": 50,
     "label": "Queue",
 }

@@ -46,7 +46,7 @@ def work() -> int:
 
     _leave_on_signals()
     lifeline.end_children_with_this()
-    _preload("jobs.tasks")
+    _preload("jobs.tasks", "speechsite.providers.builtin.adapter")
     cluster = SpeechCluster()
     stops: list[int] = []
     is_running = False
