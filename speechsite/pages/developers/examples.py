@@ -142,7 +142,7 @@ def _code(dialect: str, language: str, values: dict[str, str]) -> str:
 def _page(request: SignedIn, key: str, *, has_too_many: bool = False) -> HttpResponse:
     context = {
         "dialects": dialects(request, request.user, key),
-        "languages": [(slug, labels[0]) for slug, labels in LANGUAGES.items()],
+        "programs": [(slug, labels[0]) for slug, labels in LANGUAGES.items()],
         "placeholder": PLACEHOLDER,
         "secret": key if key != PLACEHOLDER else "",
         "has_too_many": has_too_many,

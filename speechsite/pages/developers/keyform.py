@@ -56,8 +56,8 @@ class KeyForm(forms.Form):
         label=gettext_lazy("Name"),
         help_text=gettext_lazy("Where the key is used, for example the name of the server."),
     )
-    daily_cap = _credits_field(gettext_lazy("Credits per day"))
-    monthly_cap = _credits_field(gettext_lazy("Credits per month"))
+    daily_cap = _credits_field(gettext_lazy("Credits a day"))
+    monthly_cap = _credits_field(gettext_lazy("Credits a month"))
     total_cap = _credits_field(gettext_lazy("Credits in all"))
     expires_on = forms.DateField(
         required=False,
@@ -180,5 +180,6 @@ def _millicredits(credits: Decimal | None) -> int | None:
     return None if credits is None else int(credits * MILLI)
 
 
-def _credits(millicredits: int | None) -> Decimal | None:
-    return None if millicredits is None else (Decimal(millicredits) / MILLI).normalize()
+def _credits(millicredits: int | None) -> str | None:
+    """Without zeros at the end, and never as 1E+2."""
+    return None if millicredits is None else f"{Decimal(millicredits) / MILLI:f}"

@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -224,4 +225,5 @@ def _row(delivery: Delivery) -> dict[str, Any]:
         "event": EVENT_WORDS.get(delivery.event_type, delivery.event_type),
         "style": STATE_STYLES[delivery.state],
         "last": delivery.log[-1] if delivery.log else None,
+        "tries": [{**entry, "moment": parse_datetime(entry["at"])} for entry in delivery.log],
     }
