@@ -46,9 +46,9 @@ class NativeView(APIView):
     permission_classes = ()
     throttle_classes = ()
     renderer_classes = (JSONRenderer,)
-    parser_classes = (JSONParser,)
+    parser_classes: Any = (JSONParser,)
     content_negotiation_class = OneFormat
-    http_method_names: ClassVar[list[str]] = ["get", "post", "put", "patch", "delete", "head"]
+    http_method_names = ["get", "post", "put", "patch", "delete", "head"]
     scopes: ClassVar[dict[str, str]] = {}
 
     caller: Caller

@@ -52,7 +52,7 @@ class Whole(serializers.IntegerField):
         return max(min(int(data), 10**15), -(10**15))
 
 
-class Switch(serializers.Field[bool, Any, bool, Any]):
+class Switch(serializers.BooleanField):
     """True or false, and nothing that is taken for it elsewhere."""
 
     default_error_messages = {"not_switch": _("This must be true or false.")}
@@ -61,9 +61,6 @@ class Switch(serializers.Field[bool, Any, bool, Any]):
         if not isinstance(data, bool):
             self.fail("not_switch")
         return data
-
-    def to_representation(self, value: bool) -> bool:
-        return value
 
 
 class Word(serializers.ChoiceField):

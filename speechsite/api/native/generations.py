@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -18,13 +18,14 @@ from jobs.models import Job, JobQuerySet
 from jobs.states import FINAL_JOB
 from speechsite.api import idempotency, reading, waiting
 from speechsite.api.errors import Invalid
-from speechsite.api.native import base, describing, ids, inputs, placing, wire
+from speechsite.api.native import base, describing, ids, inputs, placing, schema, wire
+from speechsite.api.native.schema import operation
 
 LONGEST_WAIT = 60
 PREFERENCE = re.compile(r"(?:^|[\s,;])wait\s*=\s*\"?(\d{1,6})(?![\d.])", re.IGNORECASE)
 
 
-def patient(view: Callable[..., Any]) -> Callable[..., Awaitable[HttpResponseBase]]:
+def patient(view: Callable[..., Any]) -> Callable[..., Any]:
     """The same view, which stays on the line when the client says `Prefer: wait=N`.
 
     No thread and no database connection waits with it.
@@ -69,7 +70,8 @@ class GenerationView(base.NativeView):
         origin = reading.origin_of(self.request)
         body = describing.generation(job, origin=origin, with_progress=True)
         response = Response(body, status=status)
-        response.job = job  # type: ignore[attr-defined]  (for `patient`)
+        # `patient` looks here for what it might wait for.
+        response.job = job  # type: ignore[attr-defined]
         if not job.is_finished:
             response["Retry-After"] = base.POLL_AFTER
         if job.is_replay:
@@ -82,6 +84,12 @@ class Generations(GenerationView):
 
     scopes = {"GET": "generations:read", "POST": "generations:create"}
 
+    @operation(
+        "listGenerations",
+        "generations",
+        schema.GenerationListSerializer,
+        parameters=[inputs.ListQuerySerializer],
+    )
     def get(self, request: Request) -> Response:
         """The newest generations first."""
         query = base.checked(inputs.ListQuerySerializer, request.query_params)
@@ -93,6 +101,15 @@ class Generations(GenerationView):
         rows = [describing.generation(job, origin=origin) for job in page]
         return Response(wire.page(rows, next_cursor=rows[-1]["id"] if more else None))
 
+    @operation(
+        "createGeneration",
+        "generations",
+        schema.GenerationSerializer,
+        good=201,
+        refusals=(402, 404, 409, 413, 503),
+        request=inputs.GenerationRequestSerializer,
+        parameters=[schema.IDEMPOTENCY_KEY, schema.PREFER],
+    )
     def post(self, request: Request) -> Response:
         """Order speech, a dialogue or a cleaned recording."""
         key = idempotency.key_of(request._request)
@@ -106,10 +123,18 @@ class Generation(GenerationView):
 
     scopes = {"GET": "generations:read", "DELETE": "generations:create"}
 
+    @operation(
+        "getGeneration",
+        "generations",
+        schema.GenerationSerializer,
+        refusals=(404,),
+        parameters=[schema.PREFER],
+    )
     def get(self, request: Request, task_id: str) -> Response:
         """How a generation stands, and what came of it."""
         return self.answer(self.job(task_id))
 
+    @operation("deleteGeneration", "generations", None, good=204, refusals=(404,))
     def delete(self, request: Request, task_id: str) -> Response:
         """Remove a generation and its files; one under way is canceled first."""
         lifecycle.delete(self.job(task_id))
@@ -121,6 +146,7 @@ class Cancel(GenerationView):
 
     scopes = {"POST": "generations:create"}
 
+    @operation("cancelGeneration", "generations", schema.GenerationSerializer, refusals=(404,))
     def post(self, request: Request, task_id: str) -> Response:
         """Stop a generation: what was delivered is charged, the rest is given back."""
         job = self.job(task_id)
@@ -137,6 +163,14 @@ class Retry(GenerationView):
 
     scopes = {"POST": "generations:create"}
 
+    @operation(
+        "retryGeneration",
+        "generations",
+        schema.GenerationSerializer,
+        good=201,
+        refusals=(402, 404, 409, 503),
+        parameters=[schema.IDEMPOTENCY_KEY, schema.PREFER],
+    )
     def post(self, request: Request, task_id: str) -> Response:
         """Order the same once more, as a new generation."""
         key = idempotency.key_of(request._request)

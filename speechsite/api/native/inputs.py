@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from speechsite.api.native.fields import Number, Switch, Text, Whole, Word
 from speechsite.audio import formats
+from speechsite.credits.models import LedgerEntry
 from speechsite.providers.controls import CONTROLS
 
 LONGEST_TEXT = 5_000_000  # the plan and the site say less, in words of their own
@@ -111,6 +112,15 @@ class GenerationRequestSerializer(serializers.Serializer[Any]):
     client_request_id = Text(required=False, allow_null=True, allow_blank=True, max_length=128)
 
 
+class FileRequestSerializer(serializers.Serializer[Any]):
+    """A recording, as a multipart form."""
+
+    file = serializers.FileField(max_length=200)
+    kind = serializers.ChoiceField(choices=("audio",))
+    model = serializers.CharField(required=False, allow_blank=True, max_length=200)
+    client_request_id = serializers.CharField(required=False, allow_blank=True, max_length=128)
+
+
 class ListQuerySerializer(serializers.Serializer[Any]):
     """Which generations to list."""
 
@@ -129,15 +139,16 @@ class LedgerQuerySerializer(serializers.Serializer[Any]):
 
     limit = serializers.IntegerField(required=False, default=50, min_value=1, max_value=200)
     cursor = serializers.IntegerField(required=False, min_value=1, max_value=2**62)
+    kind = serializers.ChoiceField(required=False, choices=LedgerEntry.Kind.values)
 
 
 class VoicesQuerySerializer(serializers.Serializer[Any]):
     """Which voices to list."""
 
-    query = serializers.CharField(required=False, default="", max_length=200)
-    language = serializers.CharField(required=False, default="", max_length=20)
-    gender = serializers.CharField(required=False, default="", max_length=10)
-    family = serializers.CharField(required=False, default="", max_length=40)
+    query = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
+    language = serializers.CharField(required=False, default="", allow_blank=True, max_length=20)
+    gender = serializers.CharField(required=False, default="", allow_blank=True, max_length=10)
+    family = serializers.CharField(required=False, default="", allow_blank=True, max_length=40)
     page = serializers.IntegerField(required=False, default=1, min_value=1, max_value=100_000)
 
 

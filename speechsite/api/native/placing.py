@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from jobs.models import Job, Upload
+from jobs.models import Job
 from speechsite.api import idempotency, ordering
 from speechsite.api.auth import Caller
 from speechsite.api.errors import Conflict, Invalid
@@ -24,6 +24,12 @@ SETTINGS = {
     "pitch": "pitch",
     "volume": "volume",
     "emotion": "emotion",
+}
+FILES = ("referenceMediaItems", "file_id")
+STRANGE = {
+    SpeechModel.Kind.SPEECH: ("dialogue", "default_voice", *FILES),
+    SpeechModel.Kind.DIALOGUE: FILES,
+    SpeechModel.Kind.ISOLATION: ("dialogue", "default_voice", "voice", *SETTINGS),
 }
 DEFAULT_FORMAT = "mp3_44100_128"
 
@@ -42,8 +48,9 @@ def place(caller: Caller, order: Mapping[str, Any], *, key: str | None, body: An
         "request_body": body,
         "reference": order.get("client_request_id") or "",
     }
+    _check_fit(kind, params)
     if kind == SpeechModel.Kind.ISOLATION:
-        return ordering.cleaning(caller, upload=_upload(caller, params), **common)
+        return ordering.cleaning(caller, upload=recordings.named(caller.user, params), **common)
     if kind == SpeechModel.Kind.DIALOGUE:
         return _dialogue(caller, params, common)
     return _speech(caller, order.get("prompt") or "", params, common)
@@ -80,6 +87,9 @@ def again(caller: Caller, job: Job, *, key: str | None) -> Job:
 def _kind_of(model_name: str, params: Mapping[str, Any]) -> str:
     """What the order is about. A model says so itself; one that we do not know, by its params."""
     model = library.model_named(model_name)
+    if model is not None and model.kind != SpeechModel.Kind.SPEECH:
+        return model.kind
+    # Any model that speaks can hold a dialogue, a voice at a time.
     if "dialogue" in params:
         return SpeechModel.Kind.DIALOGUE
     if model is not None:
@@ -116,15 +126,12 @@ def _dialogue(caller: Caller, params: Mapping[str, Any], common: dict[str, Any])
     return ordering.dialogue(caller, lines=lines, voice_settings=_settings(params), **common)
 
 
-def _upload(caller: Caller, params: Mapping[str, Any]) -> Upload:
-    if params.get("file_id"):
-        return recordings.by_id(caller, params["file_id"])
-    items = params.get("referenceMediaItems")
-    if not items:
-        raise Invalid(
-            _("Upload the recording first and name it in params.file_id."), field="params.file_id"
-        )
-    return recordings.by_media(caller, items[0])
+def _check_fit(kind: str, params: Mapping[str, Any]) -> None:
+    """Refuses parameters of another kind of generation: they would not be heard."""
+    for name in STRANGE[SpeechModel.Kind(kind)]:
+        if params.get(name) is not None:
+            message = _("This model does not take params.%s.") % name
+            raise Invalid(message, field=f"params.{name}", code="unsupported_parameter")
 
 
 def _settings(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,5 +154,5 @@ def _lines(job: Job) -> list[tuple[str, str]]:
     for segment in job.segments.select_related("voice").order_by("index"):
         voice = segment.voice.external_id if segment.voice else ""
         own = [(line["voice"], line["text"]) for line in segment.lines]
-        lines += own or [(voice, segment.text)]
+        lines += own or [(voice, segment.text.rstrip("\n"))]
     return lines

@@ -2,10 +2,20 @@
 
 from django.urls import path
 
-from speechsite.api.native import generations, recordings
+from speechsite.api.native import (
+    credits,
+    document,
+    files,
+    generations,
+    models,
+    recordings,
+    usage,
+    voices,
+)
 
 app_name = "native"
 urlpatterns = [
+    path("api/v1/models", models.Models.as_view(), name="models"),
     path(
         "api/v1/generations",
         generations.patient(generations.Generations.as_view()),
@@ -26,5 +36,13 @@ urlpatterns = [
         generations.patient(generations.Retry.as_view()),
         name="generation-retry",
     ),
+    path("api/v1/files", files.Files.as_view(), name="files"),
+    path("api/v1/files/<str:file_id>", files.File.as_view(), name="file"),
+    path("api/v1/credits", credits.Credits.as_view(), name="credits"),
+    path("api/v1/credits/ledger", credits.Ledger.as_view(), name="ledger"),
+    path("api/v1/voices", voices.Voices.as_view(), name="voices"),
+    path("api/v1/usage", usage.Usage.as_view(), name="usage"),
+    path("api/schema/", document.schema, name="schema"),
+    path("api/docs/", document.page, name="docs"),
     path("api/v1/file-content/<str:signed>/<str:name>", recordings.serve, name="file-content"),
 ]

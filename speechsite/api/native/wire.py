@@ -125,7 +125,7 @@ def file(upload: Upload, *, url: str, token: str) -> dict[str, Any]:
         "kind": "audio",
         "name": upload.name,
         "mime_type": upload.media_type,
-        "size_bytes": upload.size,
+        "size": upload.size,
         "duration_seconds": upload.duration_ms / 1000,
         "duration_token": token,
         "created_at": moment(upload.created_at),

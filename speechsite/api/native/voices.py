@@ -1,0 +1,70 @@
+"""Voices: the library, as far as the caller may use it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from speechsite.api.native import base, inputs, schema
+from speechsite.api.native.schema import operation
+from voices import library
+from voices.models import SpeechModel, Voice
+
+
+class Voices(base.NativeView):
+    """The voices to choose from."""
+
+    scopes = {"GET": "voices:read"}
+
+    @operation(
+        "listVoices",
+        "voices",
+        schema.VoiceListSerializer,
+        parameters=[inputs.VoicesQuerySerializer],
+    )
+    def get(self, request: Request) -> Response:
+        """One page of the voices that some model here can speak with now."""
+        query = base.checked(inputs.VoicesQuerySerializer, request.query_params)
+        wanted = query.pop("page")
+        page = library.search(self.caller.user, page=wanted, **query)
+        rows = list(page.object_list) if page.number == wanted else []
+        models = _models_by_family()
+        body = {
+            "object": "list",
+            "data": [_voice(voice, models[voice.family]) for voice in rows],
+            "total": page.paginator.count,
+            "page": wanted,
+            "has_more": bool(rows) and page.has_next(),
+        }
+        return Response(body)
+
+
+def _models_by_family() -> dict[str, list[str]]:
+    models: dict[str, list[str]] = defaultdict(list)
+    for kind in (SpeechModel.Kind.SPEECH, SpeechModel.Kind.DIALOGUE):
+        for model in library.models_of(kind):
+            models[model.family].append(model.slug)
+    return models
+
+
+def _voice(voice: Voice, models: list[str]) -> dict[str, Any]:
+    return {
+        "id": voice.external_id,
+        "object": "voice",
+        "name": voice.name,
+        "family": voice.family,
+        "models": models,
+        "language": voice.language,
+        "languages": voice.languages,
+        "gender": voice.gender,
+        "accent": voice.accent,
+        "age": voice.age,
+        "use_case": voice.use_case,
+        "category": voice.category,
+        "description": voice.description,
+        "preview_url": voice.preview_url or None,
+        "is_own": voice.owner_id is not None,
+    }
