@@ -38,8 +38,11 @@ MEDIA_TYPES = {
 class Uploaded(Protocol):
     """What a form hands over."""
 
-    name: str | None
-    size: int | None
+    @property
+    def name(self) -> str | None: ...
+
+    @property
+    def size(self) -> int | None: ...
 
     def chunks(self) -> Iterator[bytes]: ...
 
