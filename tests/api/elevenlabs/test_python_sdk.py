@@ -263,13 +263,14 @@ def test_usage(client: ElevenLabs, item: str) -> None:
 
 
 def test_errors_are_the_ones_that_the_client_knows(site: Site, client: ElevenLabs) -> None:
-    with httpx.Client(trust_env=False) as connections, pytest.raises(ApiError) as unknown:
+    with httpx.Client(trust_env=False) as connections:
         stranger = ElevenLabs(api_key="sk_no", base_url=site.url, httpx_client=connections)
-        b"".join(stranger.text_to_speech.convert(GEORGE, text="Hello."))
+        with pytest.raises(ApiError) as unknown:
+            b"".join(stranger.text_to_speech.convert(GEORGE, text="Hello."))
     assert unknown.value.status_code == 401
     assert unknown.value.body["detail"]["status"] == "invalid_api_key"
+    settings = VoiceSettings.construct(stability=7)
     with pytest.raises(UnprocessableEntityError) as malformed:
-        settings = VoiceSettings.construct(stability=7)
         b"".join(client.text_to_speech.convert(GEORGE, text="Hello.", voice_settings=settings))
     assert malformed.value.body["detail"][0]["loc"] == ["body", "voice_settings", "stability"]
     with pytest.raises(ApiError) as empty:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -51,15 +52,13 @@ def say(connection: ClientConnection, **message: object) -> None:
     connection.send(json.dumps(message))
 
 
-def rest(connection: ClientConnection) -> tuple[list[dict], int]:
+def rest(connection: ClientConnection) -> tuple[list[dict], int | None]:
     """All messages until the close, and its code."""
-    messages = []
-    try:
+    received: list[str | bytes] = []
+    with suppress(ConnectionClosed):
         while True:
-            messages.append(json.loads(connection.recv(timeout=30)))
-    except ConnectionClosed as closed:
-        assert closed.rcvd is not None
-        return messages, closed.rcvd.code
+            received.append(connection.recv(timeout=30))
+    return [json.loads(one) for one in received], connection.protocol.close_code
 
 
 def sound_of(messages: list[dict]) -> bytes:
@@ -134,12 +133,8 @@ def test_the_seeds_socket_names_a_model_and_answers_in_bytes(site: Site, trial_k
         say(connection, text="Hello, this is a test.", flush=True)
         first = connection.recv(timeout=30)
         say(connection, text="")
-        frames = [first]
-        with pytest.raises(ConnectionClosed) as closed:
-            while True:
-                frames.append(connection.recv(timeout=30))
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 1000
+        frames = [first, *connection]
+        assert connection.protocol.close_code == 1000
     assert all(isinstance(frame, bytes) for frame in frames)
     assert probe.probe(b"".join(frames)).duration_ms > 800
 
