@@ -47,8 +47,10 @@ def get(path: str, secret: str, **more: Any) -> Any:
 def post(path: str, secret: str, body: Any) -> tuple[Any, bytes]:
     """The answer and all of its body, streamed or not."""
 
-    client = AsyncClient(headers={"xi-api-key": secret})
-    return heard(client.post(path, json.dumps(body), content_type="application/json"))
+    header = {"xi-api-key": secret}
+    text = json.dumps(body)
+    sent = AsyncClient().post(path, text, content_type="application/json", headers=header)
+    return heard(sent)
 
 
 def heard(talk: Coroutine[Any, Any, Any]) -> tuple[Any, bytes]:
@@ -185,7 +187,7 @@ def test_the_sound_of_a_history_item_and_its_deletion(trial: Trial) -> None:
     answer, _sound = post(f"/v1/text-to-speech/{VOICE}", trial[1], SPEECH)
     work()
     path = f"/v1/history/{answer['history-item-id']}"
-    audio, sound = heard(AsyncClient(headers={"xi-api-key": trial[1]}).get(f"{path}/audio"))
+    audio, sound = heard(AsyncClient().get(f"{path}/audio", headers={"xi-api-key": trial[1]}))
     assert (audio.status_code, audio["Content-Type"]) == (200, "audio/mpeg")
     assert probe.probe(sound).duration_ms > 500
     assert Client().delete(path, headers={"xi-api-key": trial[1]}).json() == {"status": "ok"}
