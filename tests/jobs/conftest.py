@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from jobs.states import SegmentState
 from jobs.worker import Worker
 from speechsite.accounts.models import User
 from speechsite.credits import prices
+from speechsite.credits.models import Wallet
 from tests.fakes.tones import tone
+from tests.jobs.upstream_site import Site, site
 from voices import library
 from voices.models import SpeechModel, Voice
 
@@ -54,6 +57,21 @@ def place(ada: User, model: SpeechModel, voice: Voice) -> Callable[..., Job]:
         return lifecycle.place(order.pop("user", ada), **order)
 
     return place
+
+
+@pytest.fixture
+def open_site(
+    ada: User, wallet: Wallet, catalogue: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Site]]:
+    opened: list[AbstractContextManager[Site]] = []
+
+    def open_(*names: str) -> Site:
+        opened.append(site(ada, monkeypatch, *names))
+        return opened[-1].__enter__()
+
+    yield open_
+    for one in opened:
+        one.__exit__(None, None, None)
 
 
 def claimed(segment: Segment, worker: str = "test") -> Segment:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
+
+from asgiref.sync import sync_to_async
 
 from jobs import lifecycle
 from jobs.models import Job, Segment
 from jobs.worker import Worker
 from speechsite.accounts.models import User
+from speechsite.credits import ledger
+from speechsite.credits.models import Wallet
 from speechsite.upstreams.models import Channel
 from tests.fakes.elevenlabs import FakeElevenLabs
 from tests.fakes.kie import FakeKie
@@ -44,6 +50,11 @@ class Site:
 
     user: User
     fakes: dict[str, Upstream] = field(default_factory=dict)
+    servers: dict[str, ExitStack] = field(default_factory=dict)
+
+    def stop(self, name: str) -> None:
+        """The provider's machine goes away: nothing listens any more."""
+        self.servers[name].close()
 
     def place(self, text: str = "Hello from upstream.", channel: str = "", **more: Any) -> Job:
         seller = channel or next(iter(self.fakes))
@@ -55,13 +66,22 @@ class Site:
             **more,
         )
 
-    def work(self, seconds: float = 30) -> None:
-        """Run a worker until nothing is under way, or for some seconds."""
+    def work(self, seconds: float = 30, until: Callable[[], bool] | None = None) -> None:
+        """Run a worker until nothing is under way, or until something is so."""
+        stopping = threading.Event()
 
         async def run() -> None:
-            await asyncio.wait_for(Worker(lambda: False).run(), seconds)
+            watch = asyncio.create_task(self._watch(until, stopping)) if until else None
+            await asyncio.wait_for(Worker(stopping.is_set).run(), seconds)
+            if watch is not None:
+                watch.cancel()
 
         asyncio.run(run())
+
+    async def _watch(self, until: Callable[[], bool], stopping: threading.Event) -> None:
+        while not await sync_to_async(until, thread_sensitive=False)():
+            await asyncio.sleep(0.02)
+        stopping.set()
 
     def channel(self, slug: str) -> Channel:
         return Channel.objects.get(slug=slug)
@@ -73,6 +93,27 @@ class Site:
         Segment.objects.filter(due_at__gt=timezone.now()).update(due_at=timezone.now())
 
 
+def settled(job: Job) -> Job:
+    """The job as it ended; the ledger must agree with it, and nothing is held any more."""
+    job.refresh_from_db()
+    pieces = list(job.segments.values("state", "waiting_reason", "attempts"))
+    assert job.is_finished, (job.state, pieces)
+    assert ledger.audit() == []
+    assert Wallet.objects.get(user=job.user).held == sum(
+        Job.objects.unfinished().filter(user=job.user).values_list("quoted", flat=True)
+    )
+    return job
+
+
+def hurry(settings: Any, monkeypatch: Any) -> None:
+    """Deadlines and waits of seconds instead of minutes."""
+    settings.UNCLEAR_DEADLINE_SECONDS = 1
+    settings.WAITING_DEADLINE_SECONDS = 3
+    monkeypatch.setattr("jobs.attempts.FIRST_LOOK", 0.05)
+    monkeypatch.setattr("jobs.attempts.TASK_LIMIT", timedelta(seconds=1))
+    monkeypatch.setattr("jobs.worker.SWEEP", 0.3)
+
+
 @contextmanager
 def site(user: User, monkeypatch: Any, *names: str) -> Iterator[Site]:
     """Serve these fakes, and have a channel for each from the environment."""
@@ -81,7 +122,8 @@ def site(user: User, monkeypatch: Any, *names: str) -> Iterator[Site]:
         made = Site(user)
         for name in names:
             fake = made.fakes[name] = FAKES[name]()
-            url = stack.enter_context(serving(fake))
+            server = made.servers[name] = stack.enter_context(ExitStack())
+            url = server.enter_context(serving(fake))
             monkeypatch.setenv(f"{name.upper()}_API_KEY", fake.key)
             monkeypatch.setenv(f"{name.upper()}_BASE_URL", url)
             if name == "kie":
