@@ -8,7 +8,9 @@ class SpeechsiteConfig(AppConfig):
     verbose_name = "Speechsite"
 
     def ready(self) -> None:
-        from jobs import callbacks
+        from jobs import callbacks, outbound
         from speechsite import checks  # noqa: F401  (registers the checks)
+        from speechsite.api.native import describing
 
         callbacks.write_with("kie", "speechsite.api.kie.tasks.message")
+        outbound.describe_with(describing.message)
