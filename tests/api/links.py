@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,8 +13,7 @@ def opened(url: str) -> bytes:
     """What a link of ours opens."""
     answer = Client().get(urlsplit(url).path)
     assert answer.status_code == 200, answer.status_code
-    with closing(answer):
-        return body_of(answer)
+    return body_of(answer)
 
 
 def body_of(answer: Any) -> bytes:

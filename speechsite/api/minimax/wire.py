@@ -156,7 +156,7 @@ def _voice_settings(setting: Mapping[str, Any]) -> dict[str, Any]:
     found["volume"] = max(volume, QUIETEST) if volume is not None else None
     found["pitch"] = _whole(setting, "pitch", -12, 12)
     emotion = setting.get("emotion")
-    if emotion not in (None, "") and emotion not in EMOTIONS:
+    if emotion is not None and not (isinstance(emotion, str) and emotion in {"", *EMOTIONS}):
         raise Refusal(INVALID, "invalid params, emotion")
     found["emotion"] = None if emotion in (None, "", "neutral") else emotion
     return {name: value for name, value in found.items() if value is not None}
@@ -211,7 +211,7 @@ def _check_unheard(given: Mapping[str, Any]) -> tuple[str, ...]:
     modify = _object(given.get("voice_modify") or {}, "voice_modify")
     changes = [_whole(modify, name, -100, 100) for name in ("pitch", "intensity", "timbre")]
     effect = modify.get("sound_effects")
-    if effect not in (None, "") and effect not in EFFECTS:
+    if effect is not None and not (isinstance(effect, str) and effect in {"", *EFFECTS}):
         raise Refusal(INVALID, "invalid params, sound_effects")
     asked = {
         "language_boost": boost not in (None, "", "auto"),
