@@ -6,21 +6,17 @@ where both can be; else the real clients win, and the test's name says so.
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import AsyncClient, Client
+from django.test import Client
 
-from jobs.worker import Worker
 from speechsite.accounts import plans
 from speechsite.accounts.models import User
 from speechsite.api.auth import Caller
 from speechsite.audio import probe
+from tests.api.elevenlabs.talk import ask, work
 from tests.fakes.tones import tone
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,33 +36,13 @@ SPEECH = {
 Trial = tuple[Caller, str]
 
 
-def get(path: str, secret: str, **more: Any) -> Any:
-    return Client().get(path, headers={"xi-api-key": secret}, **more)
+def get(path: str, secret: str) -> Any:
+    return ask("GET", path, secret)
 
 
 def post(path: str, secret: str, body: Any) -> tuple[Any, bytes]:
-    """The answer and all of its body, streamed or not."""
-
-    header = {"xi-api-key": secret}
-    text = json.dumps(body)
-    sent = AsyncClient().post(path, text, content_type="application/json", headers=header)
-    return heard(sent)
-
-
-def heard(talk: Coroutine[Any, Any, Any]) -> tuple[Any, bytes]:
-    async def run() -> tuple[Any, bytes]:
-        answer = await talk
-        if not answer.streaming:
-            return answer, answer.content
-        sound = b"".join([chunk async for chunk in answer.streaming_content])
-        await sync_to_async(answer.close)()
-        return answer, sound
-
-    return asyncio.run(run())
-
-
-def work() -> None:
-    asyncio.run(Worker(lambda: False).run())
+    answer = ask("POST", path, secret, body)
+    return answer, answer.sound
 
 
 def test_both_ways_to_show_a_key(trial: Trial) -> None:
@@ -187,9 +163,9 @@ def test_the_sound_of_a_history_item_and_its_deletion(trial: Trial) -> None:
     answer, _sound = post(f"/v1/text-to-speech/{VOICE}", trial[1], SPEECH)
     work()
     path = f"/v1/history/{answer['history-item-id']}"
-    audio, sound = heard(AsyncClient().get(f"{path}/audio", headers={"xi-api-key": trial[1]}))
+    audio = get(f"{path}/audio", trial[1])
     assert (audio.status_code, audio["Content-Type"]) == (200, "audio/mpeg")
-    assert probe.probe(sound).duration_ms > 500
+    assert probe.probe(audio.sound).duration_ms > 500
     assert Client().delete(path, headers={"xi-api-key": trial[1]}).json() == {"status": "ok"}
     assert get(path, trial[1]).status_code == 404
 
