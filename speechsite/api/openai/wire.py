@@ -115,13 +115,13 @@ def order_of(body: Any) -> Order:
     """What a request asks for."""
     if not isinstance(body, dict):
         raise Refusal("The request body must be a JSON object.")
-    kind = body.get("response_format") or DEFAULT_FORMAT
+    kind = DEFAULT_FORMAT if body.get("response_format") is None else body["response_format"]
     if kind == "aac":
-        raise Refusal("This site does not make aac. Ask for mp3, opus, flac, wav or pcm.",
-                      "response_format", "unsupported_format")  # fmt: skip
+        message = "This site does not make aac. Ask for mp3, opus, flac, wav or pcm."
+        raise Refusal(message, "response_format", "unsupported_format")
     if not isinstance(kind, str) or kind not in FORMATS:
         raise Refusal("response_format must be mp3, opus, flac, wav or pcm.", "response_format")
-    carrier = body.get("stream_format") or "audio"
+    carrier = "audio" if body.get("stream_format") is None else body["stream_format"]
     if carrier not in ("audio", "sse"):
         raise Refusal("stream_format must be audio or sse.", "stream_format")
     instructions = body.get("instructions")
