@@ -113,7 +113,7 @@ class Alignment:
             end = self._end_of(word)
             if end <= self.place:
                 continue
-            start = max(word.start, self.place)
+            start = min(max(word.start, self.place), end)
             self._spread(columns, start, max(word.start_ms, self.at_ms))
             self._spread(columns, end, max(word.end_ms, self.at_ms))
         if is_last:
@@ -132,8 +132,7 @@ class Alignment:
             begin = self.at_ms + (until_ms - self.at_ms) * number // count
             end = self.at_ms + (until_ms - self.at_ms) * (number + 1) // count
             columns.add(self.text[self.place + number], begin, end)
-        if count > 0:
-            self.place, self.at_ms = until, until_ms
+        self.place, self.at_ms = max(until, self.place), until_ms
 
 
 @dataclass(slots=True)
