@@ -1,15 +1,19 @@
-"""A partner at the native API, and the seed's own request."""
+"""A partner at the native API, and plain orders."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 from typing import Any
 
 from django.test import Client
 
 from jobs.worker import Worker
+from tests.fakes.tones import tone
 
 GENERATIONS = "/api/v1/generations"
+FILES = "/api/v1/files"
+LIAM = "TX3LPaxmHKxFdv7VOQHJ"
 SPEECH: dict[str, Any] = {
     "model": "builtin-speech",
     "prompt": "Hello there.",
@@ -20,9 +24,8 @@ SPEECH: dict[str, Any] = {
 class Partner(Client):
     """A client with a key."""
 
-    def __init__(self, secret: str = "", **more: Any) -> None:
-        headers = {"authorization": f"Bearer {secret}"} if secret else {}
-        super().__init__(headers=headers, **more)
+    def __init__(self, secret: str = "") -> None:
+        super().__init__(headers={"authorization": f"Bearer {secret}"} if secret else {})
 
     def send(self, path: str, body: Any = None, **headers: str) -> Any:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -31,10 +34,15 @@ class Partner(Client):
     def order(self, body: Any = None, **headers: str) -> Any:
         return self.send(GENERATIONS, SPEECH if body is None else body, **headers)
 
+    def upload(self, content: bytes = b"", **fields: Any) -> Any:
+        file = io.BytesIO(content or tone("wav_16000", 1500))
+        file.name = "memo.wav"
+        return self.post(FILES, {"kind": "audio", "file": file, **fields})
 
-def speech(**changes: Any) -> dict[str, Any]:
-    """The plain order with some fields changed."""
-    return {**SPEECH, **changes}
+
+def speech(**params: Any) -> dict[str, Any]:
+    """The plain order with more params."""
+    return {**SPEECH, "params": {**SPEECH["params"], **params}}
 
 
 def work(seconds: float = 30) -> None:
