@@ -13,8 +13,10 @@ from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.settings import patched_settings
 
+from jobs.webhook_models import Delivery
 from speechsite.api import reading
 from speechsite.api.native.inputs import KINDS, STATUSES
+from speechsite.api.native.webhook_shapes import STATUSES as WEBHOOK_STATUSES
 
 DESCRIPTION = """Order speech, dialogues and cleaned recordings, and follow them.
 
@@ -28,7 +30,13 @@ SETTINGS: dict[str, Any] = {
     "OAS_VERSION": "3.1.1",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "COMPONENT_SPLIT_REQUEST": False,
-    "ENUM_NAME_OVERRIDES": {"FileKind": ["audio"], "Kind": list(KINDS), "Status": list(STATUSES)},
+    "ENUM_NAME_OVERRIDES": {
+        "FileKind": ["audio"],
+        "Kind": list(KINDS),
+        "Status": list(STATUSES),
+        "WebhookStatus": list(WEBHOOK_STATUSES),
+        "DeliveryStatus": list(Delivery.State.values),
+    },
     "APPEND_COMPONENTS": {
         "securitySchemes": {
             "bearer": {"type": "http", "scheme": "bearer"},

@@ -11,6 +11,7 @@ from speechsite.api.native import (
     recordings,
     usage,
     voices,
+    webhooks,
 )
 
 app_name = "native"
@@ -42,6 +43,29 @@ urlpatterns = [
     path("api/v1/credits/ledger", credits.Ledger.as_view(), name="ledger"),
     path("api/v1/voices", voices.Voices.as_view(), name="voices"),
     path("api/v1/usage", usage.Usage.as_view(), name="usage"),
+    path("api/v1/webhooks", webhooks.Webhooks.as_view(), name="webhooks"),
+    path("api/v1/webhooks/<str:webhook_id>", webhooks.Webhook.as_view(), name="webhook"),
+    path(
+        "api/v1/webhooks/<str:webhook_id>/rotate-secret",
+        webhooks.RotateSecret.as_view(),
+        name="webhook-rotate",
+    ),
+    path(
+        "api/v1/webhooks/<str:webhook_id>/test",
+        webhooks.SendTest.as_view(),
+        name="webhook-test",
+    ),
+    path(
+        "api/v1/webhooks/<str:webhook_id>/deliveries",
+        webhooks.Deliveries.as_view(),
+        name="webhook-deliveries",
+    ),
+    path(
+        "api/v1/webhooks/<str:webhook_id>/deliveries/<str:delivery_id>/replay",
+        webhooks.Replay.as_view(),
+        name="webhook-replay",
+    ),
+    path("api/v1/webhook-events", webhooks.Events.as_view(), name="webhook-events"),
     path("api/schema/", document.schema, name="schema"),
     path("api/docs/", document.page, name="docs"),
     path("api/v1/file-content/<str:signed>/<str:name>", recordings.serve, name="file-content"),

@@ -23,6 +23,8 @@ CANCELED_BY = "canceled_by"  # in `Job.asked`: whoever stopped it through this A
 
 # Which of Rivya's codes our own refusals of an order are; the exact one stays as `reason`.
 CODES = {400: "validation_failed", 413: "validation_failed", 429: "rate_limited"}
+# Codes of Rivya's that are finer than their status.
+THEIRS = frozenset({"webhook_url_rejected"})
 OF_THE_BODY = frozenset({"model_not_found", "voice_not_found"})
 FIELDS = {
     "text": "prompt",
@@ -159,6 +161,8 @@ def error(refusal: ApiError, request_id: str) -> dict[str, Any]:
 
 def code_of(refusal: ApiError) -> str:
     """Rivya's code for a refusal; codes that it does not know stay ours."""
+    if refusal.code in THEIRS:
+        return refusal.code
     return CODES.get(status_of_error(refusal), refusal.code)
 
 
