@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -229,3 +230,38 @@ def test_each_piece_of_a_socket_is_paid_for_itself(site: Site, live_key: str) ->
         assert rest(connection)[1] == 1000
     jobs = site.rows("SELECT text, quoted FROM jobs_job WHERE NOT is_test ORDER BY created_at")
     assert jobs[before:] == [("One piece. ", 11), ("Another piece. ", 15)]
+
+
+def test_who_hangs_up_on_a_stream_pays_for_one_job_that_ended_once(
+    site: Site, live_key: str
+) -> None:
+    text = "Somebody may hang up at any time. " * 40
+    with httpx.stream(
+        "POST",
+        f"{site.url}/v1/text-to-speech/en-us/stream",
+        json={"text": text, "model_id": "builtin-speech"},
+        headers={"xi-api-key": live_key},
+        timeout=30,
+        trust_env=False,
+    ) as answer:
+        assert next(answer.iter_raw())
+    until_ended(site, text)
+
+
+def test_who_leaves_a_socket_pays_for_what_was_begun(site: Site, live_key: str) -> None:
+    text = "Nobody waits for the end of this. " * 20
+    path = "/v1/text-to-speech/en-us/stream-input?model_id=builtin-speech"
+    with socket(site, path, live_key) as connection:
+        say(connection, text=text, flush=True)
+        assert connection.recv(timeout=30)
+        connection.socket.shutdown(2)
+    until_ended(site, text)
+
+
+def until_ended(site: Site, text: str) -> None:
+    """The one job of this text succeeds and costs what was quoted; the clock is the real one."""
+    sql = "SELECT state, quoted, charged FROM jobs_job WHERE text = ?"
+    end = time.monotonic() + 40
+    while (rows := site.rows(sql, text)) != [("succeeded", len(text), len(text))]:
+        assert time.monotonic() < end, rows
+        time.sleep(0.1)
