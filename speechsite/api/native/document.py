@@ -115,7 +115,7 @@ def _parameter(said: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answer(status: str, said: dict[str, Any]) -> dict[str, Any]:
-    content = next(iter(said.get("content", {}).values()), {})
+    content: dict[str, Any] = next(iter(said.get("content", {}).values()), {})
     return {
         "status": status,
         "description": said.get("description", ""),

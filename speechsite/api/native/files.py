@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _
@@ -11,14 +11,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jobs import uploads
+from jobs.errors import OrderError
 from jobs.models import Upload
+from speechsite.accounts.models import User
 from speechsite.api import reading
-from speechsite.api.errors import Conflict, Invalid, TooLarge, from_order
+from speechsite.api.errors import Conflict, Invalid, TooLarge
 from speechsite.api.native import base, ids, inputs, recordings, schema
 from speechsite.api.native.schema import operation
 
 SLACK = 64 * 1024  # of a form, around its file
-TOO_LARGE = "audio_too_long"
 
 
 class Files(base.NativeView):
@@ -75,11 +76,10 @@ class File(base.NativeView):
         return Response(status=204)
 
 
-def _taken(user: Any, file: UploadedFile) -> Upload:
+def _taken(user: User, file: UploadedFile) -> Upload:
     try:
         return uploads.take(user, cast(uploads.Uploaded, file))
-    except uploads.OrderError as error:
-        refusal = from_order(error)
-        if error.code == TOO_LARGE and (file.size or 0) > uploads.LARGEST:
-            raise TooLarge(error.message, field="file") from error
-        raise Invalid(refusal.message, code=refusal.code, field="form.file") from error
+    except OrderError as error:
+        # A form that came in pieces may be larger than it said.
+        kind = TooLarge if (file.size or 0) > uploads.LARGEST else Invalid
+        raise kind(error.message, code=error.code, field=error.field) from error

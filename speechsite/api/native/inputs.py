@@ -73,7 +73,8 @@ class ParamsSerializer(serializers.Serializer[Any]):
     voice = Text(required=False, max_length=200, help_text="A voice's id or name.")
     stability = Stability(required=False, allow_null=True, min_value=0, max_value=1)
     similarity_boost = Number(required=False, allow_null=True, min_value=0, max_value=1)
-    style = Number(required=False, allow_null=True, min_value=0, max_value=1)
+    # Fields are attributes to mypy, and this one is named like another of DRF's.
+    style = Number(required=False, allow_null=True, min_value=0, max_value=1)  # type: ignore[assignment]
     speed = Number(required=False, allow_null=True, min_value=0.5, max_value=2)
     speaker_boost = Switch(required=False, allow_null=True)
     pitch = Whole(required=False, allow_null=True, min_value=-12, max_value=12)
@@ -88,10 +89,16 @@ class ParamsSerializer(serializers.Serializer[Any]):
     next_text = Text(required=False, allow_null=True, allow_blank=True, max_length=LONGEST_CONTEXT)
     language_code = Text(required=False, allow_null=True, allow_blank=True, max_length=35)
     output_format = Word(required=False, choices=tuple(formats.FORMATS))
-    dialogue = LineSerializer(required=False, many=True, allow_empty=False, max_length=MOST_LINES)
+    dialogue = serializers.ListField(
+        child=LineSerializer(),
+        required=False,
+        allow_empty=False,
+        min_length=1,
+        max_length=MOST_LINES,
+    )
     default_voice = Text(required=False, allow_null=True, allow_blank=True, max_length=200)
-    referenceMediaItems = MediaSerializer(
-        required=False, many=True, allow_empty=False, max_length=1
+    referenceMediaItems = serializers.ListField(
+        child=MediaSerializer(), required=False, allow_empty=False, min_length=1, max_length=1
     )
     file_id = Text(required=False, max_length=100, help_text="The id of an uploaded recording.")
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from jobs.models import Job
 from speechsite.api import idempotency, ordering
 from speechsite.api.auth import Caller
-from speechsite.api.errors import Conflict, Invalid
+from speechsite.api.errors import ApiError, Conflict, Invalid
 from speechsite.api.native import recordings
 from voices import library
 from voices.models import SpeechModel, Voice
@@ -25,6 +25,15 @@ SETTINGS = {
     "volume": "volume",
     "emotion": "emotion",
 }
+# Fields to blame, as orders name them: as this API does.
+FIELDS = {
+    "text": "prompt",
+    "voice": "params.voice",
+    "settings": "params",
+    "format": "params.output_format",
+    "inputs": "params.dialogue",
+    "file": "params.file_id",
+}
 FILES = ("referenceMediaItems", "file_id")
 STRANGE = {
     SpeechModel.Kind.SPEECH: ("dialogue", "default_voice", *FILES),
@@ -36,24 +45,11 @@ DEFAULT_FORMAT = "mp3_44100_128"
 
 def place(caller: Caller, order: Mapping[str, Any], *, key: str | None, body: Any) -> Job:
     """Order a generation. Raises ApiError, and then nothing was held."""
-    first = idempotency.replayed(caller, key, idempotency.digest(body)) if key else None
-    if first is not None:
-        return first
-    params = order.get("params") or {}
-    kind = _kind_of(order["model"], params)
-    common = {
-        "model_name": order["model"],
-        "output_format": params.get("output_format", DEFAULT_FORMAT),
-        "idempotency_key": key,
-        "request_body": body,
-        "reference": order.get("client_request_id") or "",
-    }
-    _check_fit(kind, params)
-    if kind == SpeechModel.Kind.ISOLATION:
-        return ordering.cleaning(caller, upload=recordings.named(caller.user, params), **common)
-    if kind == SpeechModel.Kind.DIALOGUE:
-        return _dialogue(caller, params, common)
-    return _speech(caller, order.get("prompt") or "", params, common)
+    try:
+        return _place(caller, order, key=key, body=body)
+    except ApiError as error:
+        error.field = FIELDS.get(error.field, error.field)
+        raise
 
 
 def again(caller: Caller, job: Job, *, key: str | None) -> Job:
@@ -82,6 +78,28 @@ def again(caller: Caller, job: Job, *, key: str | None) -> Job:
         voice_settings=job.voice_settings,
         **common,
     )
+
+
+def _place(caller: Caller, order: Mapping[str, Any], *, key: str | None, body: Any) -> Job:
+    # Before the names are looked up: what could be ordered then may be gone now.
+    first = idempotency.replayed(caller, key, idempotency.digest(body)) if key else None
+    if first is not None:
+        return first
+    params = order.get("params") or {}
+    kind = _kind_of(order["model"], params)
+    common = {
+        "model_name": order["model"],
+        "output_format": params.get("output_format", DEFAULT_FORMAT),
+        "idempotency_key": key,
+        "request_body": body,
+        "reference": order.get("client_request_id") or "",
+    }
+    _check_fit(kind, params)
+    if kind == SpeechModel.Kind.ISOLATION:
+        return ordering.cleaning(caller, upload=recordings.named(caller.user, params), **common)
+    if kind == SpeechModel.Kind.DIALOGUE:
+        return _dialogue(caller, params, common)
+    return _speech(caller, order.get("prompt") or "", params, common)
 
 
 def _kind_of(model_name: str, params: Mapping[str, Any]) -> str:

@@ -26,14 +26,6 @@ CODES = {400: "validation_failed", 413: "validation_failed", 429: "rate_limited"
 # Codes of Rivya's that are finer than their status.
 THEIRS = frozenset({"webhook_url_rejected"})
 OF_THE_BODY = frozenset({"model_not_found", "voice_not_found"})
-FIELDS = {
-    "text": "prompt",
-    "voice": "params.voice",
-    "settings": "params",
-    "format": "params.output_format",
-    "inputs": "params.dialogue",
-    "file": "params.file_id",
-}
 # Why a generation failed, for programs; all else is `generation_failed`.
 FAILURES = {
     "rejected": "validation_failed",
@@ -150,7 +142,7 @@ def error(refusal: ApiError, request_id: str) -> dict[str, Any]:
     body: dict[str, Any] = {"code": code, "message": refusal.message, "requestId": request_id}
     more = {
         "reason": refusal.code if refusal.code != code else None,
-        "field": FIELDS.get(refusal.field, refusal.field) or None,
+        "field": refusal.field or None,
         "limit": refusal.limit or None,
         "needed": number(refusal.needed) if refusal.needed is not None else None,
         "available": number(refusal.available) if refusal.available is not None else None,
