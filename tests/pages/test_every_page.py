@@ -17,6 +17,10 @@ SIGNED_IN = [
     "/history/",
     "/wallet/",
     "/voices/",
+    "/developers/",
+    "/developers/webhooks/",
+    "/developers/examples/",
+    "/developers/try/",
     "/account/profile/",
     "/account/2fa/",
     "/account/email/",
@@ -62,7 +66,7 @@ def test_job_pages(page: Client, place: Any, finished: Any) -> None:
 
 
 def test_no_label_lacks_its_control(page: Client) -> None:
-    for path in ("/studio/", "/history/", "/voices/", "/account/profile/"):
+    for path in SIGNED_IN:
         html = page.get(path).content.decode()
         ids = set(re.findall(r'\bid="([^"]+)"', html))
         assert set(re.findall(r'<label[^>]*\bfor="([^"]+)"', html)) <= ids
