@@ -33,6 +33,7 @@ from speechsite.api.errors import ApiError, Invalid, NotFound, TooLarge, from_or
 from speechsite.credits.errors import CreditError
 
 View = Callable[..., Any]
+Entered = tuple[dict[str, Any], Caller, limits.RateState]
 EXPOSED = (
     "request-id, history-item-id, character-cost, x-character-count, x-trace-id, "
     "current-concurrent-requests, maximum-concurrent-requests, "
@@ -57,14 +58,21 @@ def serves(
 ) -> Callable[[View], View]:
     """Make a view of `view(request, caller, **checked, **path)`; sync and async alike."""
 
+    def entered(request: HttpRequest, path: Mapping[str, str]) -> Entered:
+        _check_path(path)
+        if form is not None:
+            # A form may be long: nobody has it read without a key.
+            admitted = _admit(request, scope)
+            return _given(request, body, query, form), *admitted
+        given = _given(request, body, query, form)
+        return given, *_admit(request, scope)
+
     def wrap(view: View) -> View:
         if iscoroutinefunction(view):
 
             async def answer(request: HttpRequest, **path: Any) -> HttpResponseBase:
                 try:
-                    _check_path(path)
-                    given = _given(request, body, query, form)
-                    caller, rate = await in_thread(_admit, request, scope)
+                    given, caller, rate = await in_thread(entered, request, path)
                     return _answer(request, await view(request, caller, **given, **path), rate)
                 except PROBLEMS as error:
                     return refused(request, error)
@@ -72,9 +80,7 @@ def serves(
 
             def answer(request: HttpRequest, **path: Any) -> HttpResponseBase:  # type: ignore[misc]
                 try:
-                    _check_path(path)
-                    given = _given(request, body, query, form)
-                    caller, rate = _admit(request, scope)
+                    given, caller, rate = entered(request, path)
                     return _answer(request, view(request, caller, **given, **path), rate)
                 except PROBLEMS as error:
                     return refused(request, error)

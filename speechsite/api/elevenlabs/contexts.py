@@ -18,6 +18,8 @@ from speechsite.api.elevenlabs.wire import sockets as wire
 from speechsite.api.elevenlabs.wire.speech import Alignment
 from speechsite.audio import formats, markup
 
+# Pieces of one socket follow each other: the next waits until there is room for it.
+PATIENCE = 30.0  # seconds
 MOST_WAITING = 20  # pieces that wait to be spoken before the client is no longer read
 
 logger = logging.getLogger(__name__)
@@ -80,6 +82,7 @@ class Session:
     async def _authenticate(self) -> orders.Caller:
         secret = self.secret.removeprefix("Bearer ").strip()
         try:
+            orders.refuse_forgetting(self.query)
             return await orders.admitted(secret, self.address)
         except refusals.ApiError as error:
             raise _refusal(error) from error
@@ -166,7 +169,8 @@ class Context:
         await self.session.send(wire.error(refusal.word, refusal.message, self.name))
 
     async def _say(self, text: str) -> None:
-        job = await orders.placed(self.session.known_caller(), self.order, text)
+        caller = self.session.known_caller()
+        job = await orders.placed(caller, self.order, text, patience=PATIENCE)
         alignment = Alignment(job.text)
         since = 0
         async for piece in streaming.listen(job):

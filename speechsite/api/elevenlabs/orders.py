@@ -55,6 +55,17 @@ class Heard:
     words: tuple[WordTime, ...]
 
 
+def refuse_forgetting(query: Mapping[str, Any]) -> None:
+    """Every job is kept in the history: who asks for none of it has to be told."""
+    if not query["enable_logging"]:
+        raise ApiError(
+            _("Speech without a history item is not offered here."),
+            code="feature_not_available",
+            status=403,
+            field="enable_logging",
+        )
+
+
 async def admitted(secret: str, address: str) -> Caller:
     """The caller on a socket; opening one counts as a request."""
 

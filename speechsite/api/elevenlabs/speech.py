@@ -28,6 +28,7 @@ async def _place(
     caller: Caller, query: Mapping[str, Any], body: Mapping[str, Any], voice_id: str = ""
 ) -> tuple[Job, list[wire.Turn]]:
     """The job of a request for either kind of speech."""
+    orders.refuse_forgetting(query)
     order = Order(
         voice_id=voice_id,
         model_id=body["model_id"] or "",

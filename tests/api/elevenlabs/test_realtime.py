@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from socket import create_connection
 
 import httpx
 import pytest
@@ -265,3 +266,31 @@ def until_ended(site: Site, text: str) -> None:
     while (rows := site.rows(sql, text)) != [("succeeded", len(text), len(text))]:
         assert time.monotonic() < end, rows
         time.sleep(0.1)
+
+
+def test_a_small_plan_speaks_piece_after_piece(site: Site, small_key: str) -> None:
+    """Two jobs at once are allowed, and each stays one until it is put together."""
+    with socket(site, f"/v1/text-to-speech/{GEORGE}/stream-input", small_key) as connection:
+        for number in range(5):
+            say(connection, text=f"This is piece number {number}. ", flush=True)
+        say(connection, text="")
+        messages, code = rest(connection)
+    assert code == 1000, messages[-1]
+    spelled = "".join(
+        "".join(one["alignment"]["chars"]) for one in messages if one.get("alignment")
+    )
+    assert spelled.count("piece number") == 5
+
+
+def test_two_gigabytes_are_refused_before_they_are_sent(site: Site, trial_key: str) -> None:
+    address = httpx.URL(site.url)
+    head = (
+        "POST /v1/audio-isolation HTTP/1.1\r\nHost: a\r\n"
+        f"xi-api-key: {trial_key}\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        f"Content-Length: {2 * 1024**3}\r\n\r\n"
+    )
+    with create_connection((address.host, address.port), timeout=20) as raw:
+        raw.sendall(head.encode())
+        answer = raw.recv(65_536)
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"request_too_large" in answer or b"content-length" in answer

@@ -113,6 +113,7 @@ def test_the_shape_is_looked_at_before_the_key(catalogue: None, body: Any, loc: 
         ({"output_format": "gold"}, "", 400, "invalid_output_format"),
         ({"voice_settings": {"speed": 99}}, "", 400, "invalid_voice_settings"),
         ({"voice_settings": {"speed": 1e308}}, "", 422, ""),
+        ({}, "?enable_logging=false", 403, "feature_not_available"),
         ({"model_id": "nothing"}, "", 404, "model_not_found"),
         ({"model_id": "eleven_multilingual_v2"}, "", 404, "model_not_found"),
         ({"model_id": "builtin-cleaning"}, "", 404, "model_not_found"),
