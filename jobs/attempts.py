@@ -9,13 +9,14 @@ import asyncio
 import logging
 from collections.abc import Collection
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from jobs import disk, intake
 from jobs.models import Segment
-from jobs.outcomes import Accepted, Lost, Outcome, Postponed, Refused, StillRunning
+from jobs.outcomes import Accepted, Delivered, Lost, Outcome, Postponed, Refused, StillRunning
 from jobs.states import SegmentState
+from speechsite.audio import markup
 from speechsite.providers.base import Adapter
 from speechsite.providers.errors import (
     Garbled,
@@ -30,6 +31,7 @@ from speechsite.providers.types import (
     CleaningOrder,
     Feature,
     Order,
+    SpeechOrder,
     UpstreamEvent,
     UpstreamState,
 )
@@ -84,17 +86,29 @@ async def look(adapter: Adapter, order: Order, segment: Segment, now: datetime) 
         return StillRunning(LONGEST_WAIT)
 
 
+@dataclass(slots=True)
+class Lookups:
+    """What one channel's history was searched for, one lost order at a time.
+
+    Two identical orders that were both lost are two items there: each gets its own.
+    """
+
+    taken: set[str] = field(default_factory=set)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
 async def resolve(
     adapter: Adapter,
     order: Order,
     segment: Segment,
     now: datetime,
+    *,
+    lookups: Lookups,
     known: Collection[str] = (),
 ) -> Outcome:
     """Find out what became of an order whose answer was lost; never send it twice blindly.
 
-    `known` are upstream ids that belong to other segments: two identical orders that
-    were both lost are two items at the provider.
+    `known` are upstream ids that belong to other segments.
     """
     if (refused := overdue(segment, now)) is not None:
         return refused
@@ -104,16 +118,29 @@ async def resolve(
         if Feature.REPEAT in adapter.features:
             return await _repeat(adapter, order, segment)
         if Feature.FIND in adapter.features:
-            since = (segment.submitted_at or now) - timedelta(minutes=1)
-            found = await adapter.find(order, since, known)
+            found = await _found(adapter, order, segment.submitted_at or now, lookups, known)
             if found is not None:
-                return await _read(adapter, found, order, segment)
+                outcome = await _read(adapter, found, order, segment)
+                if not isinstance(outcome, Delivered):
+                    lookups.taken.discard(found.upstream_id)
+                return outcome
     except Unsupported:
         message = "The provider's answer was lost and cannot be looked up."
         return Refused(Unclear.code, message, possible_cost=True)
     except ProviderError as error:
         return _asked_in_vain(error, segment)
     return StillRunning(_interval(segment.polls))
+
+
+async def _found(
+    adapter: Adapter, order: Order, since: datetime, lookups: Lookups, known: Collection[str]
+) -> UpstreamEvent | None:
+    async with lookups.turn:
+        others = lookups.taken.union(known)
+        found = await adapter.find(order, since - timedelta(minutes=1), others)
+        if found is not None:
+            lookups.taken.add(found.upstream_id)
+        return found
 
 
 async def _repeat(adapter: Adapter, order: Order, segment: Segment) -> Outcome:
@@ -166,6 +193,9 @@ _REASONS = {
 
 
 async def _send(adapter: Adapter, order: Order, segment: Segment) -> Outcome:
+    if isinstance(order, SpeechOrder) and not markup.is_speakable(order.text):
+        # A long run of dashes between two paragraphs: nobody is paid for saying nothing.
+        return await asyncio.to_thread(intake.silence, segment)
     if Feature.SUBMIT in adapter.features:
         return _taken(await adapter.submit(order))
     stream = adapter.clean(order) if isinstance(order, CleaningOrder) else adapter.speak(order)

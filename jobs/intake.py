@@ -31,6 +31,7 @@ from speechsite.providers.types import Chunk, WordTime
 logger = logging.getLogger(__name__)
 
 LARGEST = 2 * 1024 * 1024 * 1024  # bytes of one segment
+SILENCE_MS = 200
 IN_MEMORY = 8 * 1024 * 1024
 BLOCK = 65_536  # samples
 CODECS = frozenset({"mp3", "wav", "flac", "opus", "ulaw", "alaw", "pcm"})
@@ -89,6 +90,14 @@ def store(collected: Collected, segment: Segment) -> Delivered:
     return Delivered(
         stored, name, duration_ms, words, are_exact, collected.cost, collected.upstream_id
     )
+
+
+def silence(segment: Segment) -> Delivered:
+    """A short rest, for a piece that holds nothing to speak: dashes, say. Blocks."""
+    rest = np.zeros(SILENCE_MS * 22_050 // 1000, dtype="<i2")
+    with tempfile.NamedTemporaryFile(prefix="speechsite-", suffix=".flac") as file:
+        encode.encode_file([rest], "flac_22050", 22_050, Path(file.name))
+        return Delivered(_save(file, ".flac", segment), "flac_22050", SILENCE_MS, (), True)
 
 
 def discard(name: str) -> None:

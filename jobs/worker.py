@@ -53,6 +53,7 @@ class Worker:
         self.stop = stop
         self.seconds = seconds
         self.adapters: dict[int, tuple[str, Adapter]] = {}
+        self.lookups: dict[int, attempts.Lookups] = {}
         self.calls: dict[int, asyncio.Task[None]] = {}
         self.joins: dict[UUID, asyncio.Task[None]] = {}
         self.results: list[tuple[Segment, Outcome]] = []
@@ -153,7 +154,10 @@ class Worker:
             return StillRunning(attempts.LONGEST_WAIT, raw={"error": str(error)})
         if segment.state == SegmentState.UNKNOWN:
             known = await self._db(briefs.known_items, segment)
-            return await attempts.resolve(adapter, order, segment, timezone.now(), known)
+            lookups = self.lookups.setdefault(segment.channel_id or 0, attempts.Lookups())
+            return await attempts.resolve(
+                adapter, order, segment, timezone.now(), lookups=lookups, known=known
+            )
         return await attempts.look(adapter, order, segment, timezone.now())
 
     def _adapter(self, channel: Channel | None) -> Adapter:

@@ -6,12 +6,14 @@ eve must see nothing.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import hypothesis
 import pytest
 from django.apps import apps
 from django.conf import settings
@@ -24,6 +26,10 @@ from speechsite.credits import ledger
 from speechsite.credits.models import Wallet
 
 PASSWORD = "correct horse battery"
+
+# A change is judged by the same examples each time; at one's desk they are fresh ones.
+hypothesis.settings.register_profile("ci", derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,24 @@ def split(text: str, limit: int, *, first: int | None = None) -> list[str]:
         raise ValueError("a piece must be allowed to hold at least one character")
     if not text:
         return []
-    return list(_pieces(text, limit, min(first or limit, limit)))
+    cap = min(first or limit, limit)
+    return list(_attached(_pieces(text, limit, cap), limit, cap))
+
+
+def _attached(pieces: Iterator[str], limit: int, first: int) -> Iterator[str]:
+    """The pieces, those without speech put to a neighbour wherever both fit together."""
+    held, most = "", first
+    for piece in pieces:
+        is_whole = _SPEECH.search(held) and _SPEECH.search(piece)
+        if held and not is_whole and len(held) + len(piece) <= most:
+            held += piece
+            continue
+        if held:
+            yield held
+            most = min(most * 2, limit)
+        held = piece
+    if held:
+        yield held
 
 
 def _pieces(text: str, limit: int, cap: int) -> Iterator[str]:

@@ -75,3 +75,11 @@ def test_a_job_canceled_in_mid_run_stops_and_settles(place: Callable[..., Job]) 
     job.refresh_from_db()
     assert (job.state, job.charged) == (JobState.CANCELED, 0)
     assert not job.segments.filter(state="done").exists()
+
+
+def test_a_piece_of_nothing_but_dashes_is_a_short_rest(place: Callable[..., Job]) -> None:
+    job = place("Before the line. " + "-" * 9000 + " After the line.")
+    work()
+    job.refresh_from_db()
+    assert (job.state, job.charged) == (JobState.SUCCEEDED, job.quoted)
+    assert not job.segments.filter(state="failed").exists()
