@@ -227,7 +227,7 @@ class ModelSerializer(Shape):
     requires_upload_for_modes = serializers.ListField(child=serializers.CharField())
     url_input_supported = serializers.BooleanField()
     file_kinds = serializers.ListField(child=serializers.CharField())
-    chat_capabilities = serializers.JSONField(allow_null=True)
+    chat_capabilities = serializers.JSONField()
     notices = serializers.ListField(child=serializers.CharField())
 
 
