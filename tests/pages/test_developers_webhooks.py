@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
+from standardwebhooks import WebhookVerificationError
 
 from jobs import endpoints, outbound
 from jobs.webhook_models import EVENTS, Delivery, WebhookEndpoint
 from speechsite.accounts.models import User
+from speechsite.core import signing
+from speechsite.pages.developers import programs
 from speechsite.pages.developers.webhooks import PAGE_SIZE
 from speechsite.upstreams import secrets
 
@@ -102,6 +105,20 @@ def test_a_change_to_a_private_address_is_refused(
     assert 'id="id_url_error"' in answer.content.decode()
     endpoint.refresh_from_db()
     assert endpoint.url == URL
+
+
+def test_the_program_that_checks_messages_believes_only_the_right_secret() -> None:
+    found: dict[str, Any] = {}
+    secret = signing.new_secret()
+    (python, _node) = programs.receivers()
+    exec(python.code.replace(programs.SIGNING_SECRET, secret), found)
+    body = b'{"type": "generation.succeeded"}'
+    now = timezone.now()
+    right = signing.headers([secret], message_id="evt_1", sent_at=now, body=body)
+    wrong = signing.headers([signing.new_secret()], message_id="evt_1", sent_at=now, body=body)
+    assert found["message_of"](body, right) == {"type": "generation.succeeded"}
+    with pytest.raises(WebhookVerificationError):
+        found["message_of"](body, wrong)
 
 
 def test_rotating_asks_first_and_then_shows_the_new_secret_once(

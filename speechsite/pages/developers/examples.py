@@ -1,7 +1,7 @@
 """Examples to copy, for every dialect, and requests to try in the browser.
 
-The snippets are templates of their own, one per dialect and language. A secret is
-filled in only where it was made a moment ago; else the examples say where it goes.
+A secret is filled in only where it was made a moment ago; else the examples say where
+it goes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.template import Context, Engine
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -20,8 +19,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from speechsite.accounts import keys
 from speechsite.accounts.models import ApiKey, User
-from speechsite.pages.developers import attempts, once
+from speechsite.pages.developers import attempts, once, programs
 from speechsite.pages.developers.keys import MOST_KEYS, usable
+from speechsite.pages.developers.programs import Snippet
 from speechsite.pages.requests import SignedIn
 from voices import library
 
@@ -36,15 +36,6 @@ THEIRS = {
     "minimax_model": "speech-2.8-turbo",
     "minimax_voice": "English_Graceful_Lady",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Snippet:
-    """One program in one language."""
-
-    language: str
-    label: str
-    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +118,11 @@ def names_for(user: User) -> dict[str, str]:
 
 
 def _snippets(dialect: str, values: dict[str, str]) -> list[Snippet]:
+    form = 1 if dialect in WITH_SDK else 2
     return [
-        Snippet(language, labels[1 if dialect in WITH_SDK else 2], _code(dialect, language, values))
+        programs.snippet(dialect, language, labels[form], values)
         for language, labels in LANGUAGES.items()
     ]
-
-
-def _code(dialect: str, language: str, values: dict[str, str]) -> str:
-    """A program is plain text; the page that shows it escapes it."""
-    template = Engine.get_default().get_template(f"developers/examples/{dialect}/{language}.txt")
-    return template.render(Context(values, autoescape=False)).strip()
 
 
 def _page(request: SignedIn, key: str, *, has_too_many: bool = False) -> HttpResponse:

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from jobs import endpoints, outbound
 from jobs.errors import OrderError
 from jobs.webhook_models import EVENTS, Delivery, WebhookEndpoint
-from speechsite.pages.developers import once
+from speechsite.pages.developers import once, programs
 from speechsite.pages.requests import SignedIn
 
 PAGE_SIZE = 25
@@ -177,7 +177,7 @@ def _list_page(request: SignedIn, form: WebhookForm, status: int = 200) -> HttpR
         "form": form,
         "ticket": once.ticket(),
         "endpoints": endpoints.of(request.user),
-        "most": outbound.MOST_ENDPOINTS,
+        "receivers": programs.receivers(),
     }
     return render(request, "developers/webhooks.html", context, status=status)
 
