@@ -16,11 +16,11 @@ from asgiref.sync import async_to_sync
 from django.core import signing
 from django.core.files import File
 from django.core.files.storage import default_storage
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from jobs import uploads
+from jobs import ranges, uploads
 from jobs.errors import OrderError
 from jobs.models import Upload
 from speechsite.accounts.models import User
@@ -84,9 +84,14 @@ def serve(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
         raise Http404 from error
     if upload is None:
         return HttpResponse("gone", status=410, content_type="text/plain")
-    response = FileResponse(default_storage.open(upload.file), content_type=upload.media_type)
+    response = ranges.respond(
+        request,
+        default_storage.open(upload.file),
+        size=upload.size,
+        media_type=upload.media_type,
+        etag=f'"{upload.sha256}"',
+    )
     # What was uploaded as sound must never be taken for a page.
-    response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "sandbox"
     return response
 

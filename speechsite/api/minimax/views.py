@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from typing import Any, cast
 
 from django.core import signing
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.http import JsonResponse as Json
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from jobs import numbers
+from jobs import numbers, ranges
 from jobs.models import Job, NumberedFile
 from jobs.states import JobState
 from speechsite.api import reading
@@ -89,7 +90,7 @@ def retrieve(request: HttpRequest, caller: Caller) -> HttpResponseBase:
 @endpoint("GET", "files:read")
 def retrieve_content(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     """The bytes of a file."""
-    return _content(_asked_file(request, caller))
+    return _content(request, _asked_file(request, caller))
 
 
 @require_safe
@@ -100,7 +101,7 @@ def download(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
     if numbered is None or (numbered.job is not None and numbered.job.deleted_at is not None):
         return HttpResponse("gone", status=410, content_type="text/plain")
     try:
-        return _content(numbered)
+        return _content(request, numbered)
     except Refusal as error:
         raise Http404 from error
 
@@ -166,21 +167,25 @@ def _asked_file(request: HttpRequest, caller: Caller) -> NumberedFile:
     return tasks.file_of(caller, number)
 
 
-def _content(numbered: NumberedFile) -> HttpResponseBase:
-    job = numbered.job
-    if job is None:
-        if not default_storage.exists(numbered.file):
-            raise Refusal(INVALID, "invalid params, the file is gone")
-        file: Any = default_storage.open(numbered.file)
-    else:
-        _check_done(job)
-        file = archives.write(numbered, job)
-    return FileResponse(
-        file,
-        as_attachment=True,
-        filename=_name(numbered),
-        content_type="application/octet-stream",
+def _content(request: HttpRequest, numbered: NumberedFile) -> HttpResponseBase:
+    name = _name(numbered)
+    file, size = _opened(numbered)
+    response = ranges.respond(
+        request, file, size=size, media_type="application/octet-stream", etag=f'"{name}"'
     )
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _opened(numbered: NumberedFile) -> tuple[Any, int]:
+    job = numbered.job
+    if job is not None:
+        _check_done(job)
+        archive = archives.write(numbered, job)
+        return archive, os.fstat(archive.fileno()).st_size
+    if not default_storage.exists(numbered.file):
+        raise Refusal(INVALID, "invalid params, the file is gone")
+    return default_storage.open(numbered.file), numbered.size
 
 
 def _check_done(job: Job) -> None:
