@@ -12,7 +12,7 @@ from typing import Any
 from django.core.files.storage import default_storage
 from django.utils.translation import gettext as _
 
-from jobs import streaming
+from jobs import renditions, streaming
 from jobs.models import Job
 from jobs.states import JobState
 from speechsite.accounts import plans
@@ -108,9 +108,12 @@ async def whole(job: Job) -> Heard:
     except streaming.SpeechFailed as error:
         raise failure(error.code, error.message) from error
     except streaming.StreamBroken:
+        # The job goes on without us, and is paid for when it ends: so its sound is handed over.
         is_joined = True
-    sound = await stored(job) if is_joined else b"".join(audio)
-    return Heard(sound, tuple(words))
+    if not is_joined:
+        return Heard(b"".join(audio), tuple(words))
+    sound = await stored(job)
+    return Heard(sound, await in_thread(_timeline, job))
 
 
 async def stored(job: Job) -> bytes:
@@ -250,6 +253,11 @@ def _pronounced(caller: Caller, text: str, locators: Sequence[Mapping[str, Any]]
             )
         text = rules.replaced(text, found.rules)
     return text
+
+
+def _timeline(job: Job) -> tuple[WordTime, ...]:
+    words, _length, _exact = renditions.timeline(job)
+    return tuple(WordTime(word.start, word.end, word.start_ms, word.end_ms) for word in words)
 
 
 def _read(name: str) -> bytes:

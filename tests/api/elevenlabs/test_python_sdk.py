@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import time
 import zipfile
@@ -68,6 +69,18 @@ def test_convert_in_other_formats(client: ElevenLabs, form: str) -> None:
     sound = b"".join(client.text_to_speech.convert(GEORGE, text="Hello there.", output_format=form))
     is_raw = form.startswith(("pcm", "ulaw", "alaw"))
     assert 300 < length(sound, form if is_raw else None) < 3000
+
+
+@pytest.mark.parametrize("form", ["wav_22050", "opus_48000_64"])
+def test_a_long_text_is_one_file(client: ElevenLabs, form: str) -> None:
+    text = "Many pieces become one file, with one header. " * 8
+    answer = client.text_to_speech.convert_with_timestamps(GEORGE, text=text, output_format=form)
+    sound = base64.b64decode(answer.audio_base_64)
+    assert answer.alignment is not None
+    assert "".join(answer.alignment.characters) == text
+    last = answer.alignment.character_end_times_seconds[-1] * 1000
+    assert abs(length(sound) - last) < 1500
+    assert sound.count(b"WAVEfmt" if form.startswith("wav") else b"OpusHead") == 1
 
 
 def test_convert_says_what_it_did(client: ElevenLabs) -> None:
