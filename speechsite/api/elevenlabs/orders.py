@@ -235,7 +235,11 @@ def _default_voice(caller: Caller) -> str:
 
 
 def _pronounced(caller: Caller, text: str, locators: Sequence[Mapping[str, Any]]) -> str:
-    """The text with the aliases of the named dictionaries, in their order."""
+    """The text with the aliases of the named dictionaries, in their order.
+
+    It is priced as it is spoken: by the text before, one letter could be made to stand
+    for a whole book.
+    """
     if len(locators) > MOST_LOCATORS:
         raise Invalid(
             _("At most three dictionaries can be used at once."),
