@@ -126,3 +126,15 @@ class ApiKey(models.Model):
         if self.revoked_at is not None:
             return False
         return self.expires_at is None or self.expires_at > timezone.now()
+
+
+class Allowance(models.Model):
+    """Until when an account's requests are used up: `api.rates` counts here without Redis."""
+
+    user = models.OneToOneField(
+        User, on_delete=models.CASCADE, primary_key=True, related_name="allowance"
+    )
+    used_until = models.BigIntegerField(default=0)  # microseconds since 1970
+
+    def __str__(self) -> str:
+        return f"{self.user_id}: {self.used_until}"

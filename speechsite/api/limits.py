@@ -1,21 +1,18 @@
 """How much a caller may do: requests per second, jobs at once, and a key's caps.
 
-Requests per second are counted in this process, or in Redis where several web
-processes share the work. Limits that concern money are checked in the transaction
-that places the order, behind the lock on the wallet, and read only the database.
+How requests are counted is the business of `rates`. Limits that concern money are
+checked in the transaction that places the order, behind the lock on the wallet, and
+read only the database.
 """
 
 from __future__ import annotations
 
-import threading
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
-from typing import Any
+from datetime import UTC, datetime
 
-from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -23,20 +20,13 @@ from jobs import spending
 from jobs.models import Job
 from jobs.states import LIVE_JOB
 from speechsite.accounts import plans
+from speechsite.api import rates
 from speechsite.api.auth import Caller
 from speechsite.api.errors import CapReached, ConcurrencyLimited, RateLimited
 from speechsite.credits.prices import format_credits
 
-MOST_REMEMBERED = 10_000  # callers whose window this process keeps
 UNLIMITED = 1_000_000
 CONCURRENCY_RETRY = 2.0  # seconds
-
-# One window a second and caller: the first to write it makes it run out by itself.
-_COUNT = """
-local n = redis.call('INCR', KEYS[1])
-if n == 1 then redis.call('EXPIRE', KEYS[1], 2) end
-return n
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +48,20 @@ class RateState:
 
 def admit(caller: Caller) -> RateState:
     """Count one request. Raises RateLimited when the plan's second is used up."""
-    limit = plans.plan_of(caller.user).requests_per_second or UNLIMITED
-    now = time.time()
-    used = _count(caller.user.pk, int(now))
-    reset = int(now) + 1
-    if used > limit:
+    limit = plans.plan_of(caller.user).requests_per_second
+    if limit is None:
+        return RateState(UNLIMITED, UNLIMITED, int(time.time()) + 1)
+    taken = rates.take(caller.user.pk, limit)
+    # Whole again at this moment; headers know only whole seconds.
+    reset = math.ceil(max(taken.used_until, taken.now) / rates.SECOND)
+    if not taken.is_admitted:
         raise RateLimited(
             _("Your plan allows %s requests per second.") % limit,
             limit="plan_requests_per_second",
-            retry_after=1,
-            resets_at=datetime.fromtimestamp(reset, tz=timezone.get_default_timezone()),
+            retry_after=taken.wait,
+            resets_at=datetime.fromtimestamp(reset, tz=UTC),
         )
-    return RateState(limit, max(limit - used, 0), reset)
+    return RateState(limit, taken.remaining, reset)
 
 
 def check_for(caller: Caller) -> Callable[[Job], None]:
@@ -131,27 +123,3 @@ def _cap_reached(
         retry_after=wait,
         resets_at=resets_at,
     )
-
-
-_windows: dict[int, tuple[int, int]] = {}
-_lock = threading.Lock()
-
-
-def _count(user_id: int, second: int) -> int:
-    """The requests of this account in this second, this one included."""
-    if settings.REDIS_URL:
-        return int(_script()(keys=[f"speechsite:rate:{user_id}:{second}"]))
-    with _lock:
-        if len(_windows) > MOST_REMEMBERED:
-            _windows.clear()
-        at, used = _windows.get(user_id, (second, 0))
-        used = used + 1 if at == second else 1
-        _windows[user_id] = (second, used)
-    return used
-
-
-@lru_cache(maxsize=1)
-def _script() -> Any:
-    import redis
-
-    return redis.Redis.from_url(settings.REDIS_URL).register_script(_COUNT)
