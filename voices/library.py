@@ -143,6 +143,12 @@ def offered_models() -> set[str]:
     return set(offers.values_list("model", flat=True))
 
 
+def is_on_offer(model: SpeechModel) -> bool:
+    """Whether some enabled channel sells this model."""
+    offers = Offer.objects.filter(model=model.slug, is_enabled=True, channel__is_enabled=True)
+    return offers.exists()
+
+
 def languages(user: User) -> list[tuple[str, str, int]]:
     """(code, name, voices) of every language in the library, by name."""
     rows = choosable(user).order_by().values_list("language").annotate(Count("pk"))

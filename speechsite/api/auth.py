@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -81,7 +82,12 @@ def secret_in(request: HttpRequest) -> str:
 
 
 def address_of(request: HttpRequest) -> str:
-    """Where a request came from."""
+    """Where a request came from, as far as it can be trusted."""
+    if settings.SECURE_PROXY_SSL_HEADER:
+        # Our own proxy adds the last one; what stands before it the client may have made up.
+        forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        if forwarded:
+            return forwarded
     return request.META.get("REMOTE_ADDR", "")
 
 
@@ -92,4 +98,6 @@ def _may_come_from(key: ApiKey, address: str) -> bool:
         here = ipaddress.ip_address(address)
     except ValueError:
         return False
+    # A socket that listens for both families calls 192.0.2.7 by ::ffff:192.0.2.7.
+    here = getattr(here, "ipv4_mapped", None) or here
     return any(here in ipaddress.ip_network(network) for network in key.ip_allow)

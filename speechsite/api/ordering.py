@@ -6,12 +6,14 @@ on the built-in engine, and the names that were asked for are kept on the job.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
-from jobs import lifecycle
+from jobs import lifecycle, orders
 from jobs.errors import OrderError
 from jobs.models import Job, Upload
 from jobs.placing import DEFAULT_FORMAT, Origin
@@ -27,6 +29,7 @@ TEST_MODELS = {
     SpeechModel.Kind.DIALOGUE: "builtin-speech",
     SpeechModel.Kind.ISOLATION: "builtin-cleaning",
 }
+SHOWN = 60  # characters of a name that nobody has
 DEFAULT_CLEANING = ("elevenlabs-audio-isolation", "builtin-cleaning")
 
 
@@ -45,28 +48,23 @@ def speech(
     reserve_seconds: float = 0.0,
 ) -> Job:
     """Order speech for a partner."""
-    voice = find_voice(caller, voice_id)
-    model = find_model(caller, model_name, kind=SpeechModel.Kind.SPEECH, voice=voice)
     asked = _asked(model_name, voice_id, reference)
     origin = _origin(caller, asked, idempotency_key, request_body, reserve_seconds)
     if (first := idempotency.replayed(caller, idempotency_key, origin.request_hash)) is not None:
         return first
-    given = voice_settings or {}
-    if caller.is_test:
-        given = {name: value for name, value in given.items() if name in model.controls}
-    try:
+    voice = find_voice(caller, voice_id)
+    model = find_model(caller, model_name, kind=SpeechModel.Kind.SPEECH, voice=voice)
+    with _refusals(caller):
         job = lifecycle.place(
             caller.user,
             model=model,
             voice=voice,
             text=text,
-            voice_settings=given,
+            voice_settings=_settings(caller, model_name, model, voice_settings),
             output_format=output_format,
-            title=title,
+            title=_printable(title),
             origin=origin,
         )
-    except (OrderError, CreditError) as error:
-        raise from_order(error) from error
     return idempotency.checked(job, origin.request_hash)
 
 
@@ -86,27 +84,23 @@ def dialogue(
     """Order a dialogue; `lines` are (voice id, text)."""
     if not lines:
         raise Invalid(_("A dialogue needs at least one line."), field="inputs", code="empty_text")
-    voiced = [(find_voice(caller, voice_id), text) for voice_id, text in lines]
-    model = find_model(caller, model_name, kind=SpeechModel.Kind.DIALOGUE, voice=voiced[0][0])
     asked = _asked(model_name, lines[0][0], reference)
     origin = _origin(caller, asked, idempotency_key, request_body, reserve_seconds)
     if (first := idempotency.replayed(caller, idempotency_key, origin.request_hash)) is not None:
         return first
-    given = voice_settings or {}
-    if caller.is_test:
-        given = {name: value for name, value in given.items() if name in model.controls}
-    try:
+    voices = {voice_id: find_voice(caller, voice_id) for voice_id, _text in lines}
+    voiced = [(voices[voice_id], text) for voice_id, text in lines]
+    model = find_model(caller, model_name, kind=SpeechModel.Kind.DIALOGUE, voice=voiced[0][0])
+    with _refusals(caller):
         job = lifecycle.place_dialogue(
             caller.user,
             model=model,
             lines=voiced,
-            voice_settings=given,
+            voice_settings=_settings(caller, model_name, model, voice_settings),
             output_format=output_format,
-            title=title,
+            title=_printable(title),
             origin=origin,
         )
-    except (OrderError, CreditError) as error:
-        raise from_order(error) from error
     return idempotency.checked(job, origin.request_hash)
 
 
@@ -122,33 +116,32 @@ def cleaning(
     reference: str = "",
 ) -> Job:
     """Order the noise to be removed from a recording."""
-    name = model_name or _default_cleaning()
-    model = find_model(caller, name, kind=SpeechModel.Kind.ISOLATION)
     asked = _asked(model_name, "", reference)
     origin = _origin(caller, asked, idempotency_key, request_body, 0.0)
     if (first := idempotency.replayed(caller, idempotency_key, origin.request_hash)) is not None:
         return first
-    try:
+    name = model_name or _default_cleaning()
+    model = find_model(caller, name, kind=SpeechModel.Kind.ISOLATION)
+    with _refusals(caller):
         job = lifecycle.place_cleaning(
             caller.user,
             model=model,
             upload=upload,
             output_format=output_format,
-            title=title,
+            title=_printable(title),
             origin=origin,
         )
-    except (OrderError, CreditError) as error:
-        raise from_order(error) from error
     return idempotency.checked(job, origin.request_hash)
 
 
 def find_model(
     caller: Caller, name: str, *, kind: str = SpeechModel.Kind.SPEECH, voice: Voice | None = None
 ) -> SpeechModel:
-    """The model that a partner calls by any of its names. Raises NotFound."""
+    """The model that a partner calls by any of its names. Raises NotFound.
+
+    A live order gets only what some channel sells: anything else would wait for nobody.
+    """
     model = library.model_named(name) if name else None
-    if caller.is_test and (model is None or voice is not None):
-        return SpeechModel.objects.get(slug=TEST_MODELS[SpeechModel.Kind(kind)])
     if model is None and not name and voice is not None:
         model = next(iter(library.models_for(voice)), None)
     is_fit = model is not None and (
@@ -156,28 +149,62 @@ def find_model(
         # Any model that speaks can hold a dialogue, a voice at a time.
         or (kind == SpeechModel.Kind.DIALOGUE and model.kind == SpeechModel.Kind.SPEECH)
     )
-    if model is None or not is_fit:
-        raise NotFound(
-            _("There is no model called %s here.") % (name or "—"),
-            code="model_not_found",
-            field="model",
-        )
-    return model
+    if caller.is_test and (model is None or (is_fit and voice is not None)):
+        return SpeechModel.objects.get(slug=TEST_MODELS[SpeechModel.Kind(kind)])
+    if model is not None and is_fit and (caller.is_test or library.is_on_offer(model)):
+        return model
+    raise NotFound(
+        _("There is no model called %s here.") % (_printable(name)[:SHOWN] or "—"),
+        code="model_not_found",
+        field="model",
+    )
 
 
 def find_voice(caller: Caller, voice_id: str) -> Voice:
     """The voice of an id, in any family. Raises NotFound; a test key gets a stand-in."""
-    voices = Voice.objects.visible_to(caller.user).filter(external_id=voice_id)
-    voice = voices.order_by("retired_at", "pk").first()
+    voice = None
+    if voice_id.isprintable():
+        voices = Voice.objects.visible_to(caller.user).filter(external_id=voice_id)
+        voice = voices.order_by("retired_at", "pk").first()
     if voice is not None and (voice.is_usable or not caller.is_test):
         return voice
     if caller.is_test:
         return library.default_voice(caller.user)
     raise NotFound(
-        _("There is no voice with the id %s here.") % voice_id,
+        _("There is no voice with the id %s here.") % (_printable(voice_id)[:SHOWN] or "—"),
         code="voice_not_found",
         field="voice",
     )
+
+
+@contextmanager
+def _refusals(caller: Caller) -> Iterator[None]:
+    """What placing refuses, as partners are told."""
+    try:
+        yield
+    except (OrderError, CreditError) as error:
+        refusal = from_order(error)
+        if refusal.code == "text_too_long":
+            own = caller.user.plan and caller.user.plan.characters_per_job
+            is_own = own is not None and own < settings.MAX_TEXT
+            refusal.limit = "plan_characters_per_job" if is_own else "characters_per_job"
+        raise refusal from error
+
+
+def _settings(
+    caller: Caller, name: str, model: SpeechModel, given: Mapping[str, Any] | None
+) -> Mapping[str, Any]:
+    """The settings for the model that does the work.
+
+    A test order is held to the bounds of the model that it names, and is then spoken
+    with what the built-in engine understands of it.
+    """
+    if not caller.is_test or not given:
+        return given or {}
+    named = library.model_named(name)
+    with _refusals(caller):
+        checked = orders.check_settings(named, given) if named is not None else given
+    return {setting: value for setting, value in checked.items() if setting in model.controls}
 
 
 def _default_cleaning() -> str:
@@ -187,7 +214,12 @@ def _default_cleaning() -> str:
 
 def _asked(model_name: str, voice_id: str, reference: str) -> dict[str, str]:
     asked = {"model": model_name, "voice": voice_id, "reference": reference[:128]}
-    return {name: value[:200] for name, value in asked.items() if value}
+    return {name: _printable(value)[:200] for name, value in asked.items() if value}
+
+
+def _printable(text: str) -> str:
+    """Without what a database refuses or a page cannot show."""
+    return "".join(filter(str.isprintable, text))
 
 
 def _origin(
