@@ -36,6 +36,8 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
+# What the built-in model understands.
+KNOWN = ("speed", "pitch", "timestamps", "previous_text", "language_code", "output_format")
 OPERATIONS = [
     (method.upper(), path)
     for path, item in document.document()["paths"].items()
@@ -96,7 +98,7 @@ def test_whatever_is_sent_is_answered_as_documented(
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(
-        max_examples=12,
+        max_examples=8,
         deadline=None,
         derandomize=True,
         database=None,
@@ -110,6 +112,8 @@ def test_whatever_is_sent_is_answered_as_documented(
         case.headers = {**(case.headers or {}), "Authorization": f"Bearer {live[1]}"}
         # Waiting is tested elsewhere, on a clock.
         case.headers.pop("Prefer", None)
+        # The other place for a key: a made-up one there would hide all that is behind it.
+        case.headers.pop("xi-api-key", None)
         case.call_and_validate(checks=CHECKS)
 
     try:
@@ -132,9 +136,14 @@ def make_real(case: Any, known: dict[str, str]) -> None:
     for name in case.path_parameters or {}:
         case.path_parameters[name] = known.get(name, case.path_parameters[name])
     if isinstance(case.body, dict) and isinstance(case.body.get("model"), str):
-        case.body["model"] = "builtin-speech"
-        if isinstance(case.body.get("params"), dict):
-            case.body["params"]["voice"] = "en-us"
+        case.body |= {"model": "builtin-speech", "prompt": "Hello there."}
+        given = case.body.get("params")
+        kept = (
+            {name: given[name] for name in KNOWN if name in given}
+            if isinstance(given, dict)
+            else {}
+        )
+        case.body["params"] = {**kept, "voice": "en-us"}
 
 
 def written() -> str:
