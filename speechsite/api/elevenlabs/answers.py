@@ -58,7 +58,7 @@ def serves(
 ) -> Callable[[View], View]:
     """Make a view of `view(request, caller, **checked, **path)`; sync and async alike."""
 
-    def entered(request: HttpRequest, path: Mapping[str, str]) -> Entered:
+    def enter(request: HttpRequest, path: Mapping[str, str]) -> Entered:
         _check_path(path)
         if form is not None:
             # A form may be long: nobody has it read without a key.
@@ -68,26 +68,32 @@ def serves(
         return given, *_admit(request, scope)
 
     def wrap(view: View) -> View:
-        if iscoroutinefunction(view):
-
-            async def answer(request: HttpRequest, **path: Any) -> HttpResponseBase:
-                try:
-                    given, caller, rate = await in_thread(entered, request, path)
-                    return _answer(request, await view(request, caller, **given, **path), rate)
-                except PROBLEMS as error:
-                    return refused(request, error)
-        else:
-
-            def answer(request: HttpRequest, **path: Any) -> HttpResponseBase:  # type: ignore[misc]
-                try:
-                    given, caller, rate = entered(request, path)
-                    return _answer(request, view(request, caller, **given, **path), rate)
-                except PROBLEMS as error:
-                    return refused(request, error)
-
+        answer = _awaited(view, enter) if iscoroutinefunction(view) else _called(view, enter)
         return csrf_exempt(functools.wraps(view)(answer))
 
     return wrap
+
+
+def _called(view: View, enter: Callable[..., Entered]) -> View:
+    def answer(request: HttpRequest, **path: Any) -> HttpResponseBase:
+        try:
+            given, caller, rate = enter(request, path)
+            return _answer(request, view(request, caller, **given, **path), rate)
+        except PROBLEMS as error:
+            return refused(request, error)
+
+    return answer
+
+
+def _awaited(view: View, enter: Callable[..., Entered]) -> View:
+    async def answer(request: HttpRequest, **path: Any) -> HttpResponseBase:
+        try:
+            given, caller, rate = await in_thread(enter, request, path)
+            return _answer(request, await view(request, caller, **given, **path), rate)
+        except PROBLEMS as error:
+            return refused(request, error)
+
+    return answer
 
 
 def by_method(**views: View) -> View:

@@ -133,11 +133,11 @@ class _Connection:
                 await context.finished()
             return True
         name = message["context_id"] or "default"
-        context = self.contexts.get(name)
-        if context is None or context.is_closing or context.is_over:
-            if _is_keep_alive(message):
-                return False
-            context = await self._admit(name, message)
+        known = self.contexts.get(name)
+        is_open = known is not None and not known.is_closing and not known.is_over
+        if not is_open and _is_keep_alive(message):
+            return False
+        context = known if known and is_open else await self._admit(name, message)
         context.check_settings(message)
         await context.take(message)
         if message["close_context"]:

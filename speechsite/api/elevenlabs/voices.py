@@ -147,11 +147,12 @@ def _own(caller: Caller, name: str) -> Voice:
 
 
 def _sample(caller: Caller, voice: str, sample: str) -> Sample:
+    rows = Sample.objects.filter(
+        voice__owner=caller.user, voice__external_id=voice, voice__retired_at=None
+    )
     key = ids.private(sample)
-    found = Sample.objects.filter(
-        pk=key, voice__owner=caller.user, voice__external_id=voice, voice__retired_at=None
-    ).first()
-    if key is None or found is None:
+    found = rows.filter(pk=key).first() if key else None
+    if found is None:
         raise NotFound(_("There is no such sample."), code="sample_not_found")
     return found
 
