@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import resource
 import signal
 import socket
 import sys
@@ -20,6 +21,7 @@ def serve(socket_number: int) -> int:
     """Answer HTTP and WebSocket on a listening socket until SIGTERM."""
     import uvicorn
 
+    _allow_many_sockets()
     # uvicorn raises the signal again once it has stopped: then, too, this means exit code 0.
     _leave_on_signals()
     config = uvicorn.Config(
