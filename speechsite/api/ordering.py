@@ -185,7 +185,8 @@ def _refusals(caller: Caller) -> Iterator[None]:
     except (OrderError, CreditError) as error:
         refusal = from_order(error)
         if refusal.code == "text_too_long":
-            own = caller.user.plan and caller.user.plan.characters_per_job
+            plan = caller.user.plan
+            own = plan.characters_per_job if plan is not None else None
             is_own = own is not None and own < settings.MAX_TEXT
             refusal.limit = "plan_characters_per_job" if is_own else "characters_per_job"
         raise refusal from error
