@@ -86,3 +86,9 @@ def _preload(*modules: str) -> None:
         import_module(module)
     gc.collect()
     gc.freeze()
+
+
+def _allow_many_sockets() -> None:
+    """As many open files as the machine lets us have: an idle socket is one of them."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
