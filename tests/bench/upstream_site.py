@@ -8,6 +8,7 @@ The benchmark's own process places the orders and reads the database.
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -68,12 +69,23 @@ class BenchSite:
 
     def control(self, name: str, **changes: Any) -> dict[str, Any]:
         """Change a fake, and see how it stands."""
-        answer = httpx.post(f"{self.urls[name]}/_fault", json=changes, trust_env=False)
+        answer = httpx.post(f"{self.urls[name]}/_fault", json=changes, trust_env=False, timeout=60)
         return dict(answer.json())
 
     def start_worker(self) -> None:
         """Work until the site is closed, as `manage.py up` does."""
         self._start(str(ROOT / "manage.py"), "up", "--only", "worker")
+
+    def start_site(self) -> None:
+        """Web and worker, reachable for callbacks."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.environment["SITE_URL"] = f"http://127.0.0.1:{port}"
+        site = self._start(str(ROOT / "manage.py"), "up", "--port", str(port))
+        assert site.stdout is not None
+        while "is ready" not in (line := site.stdout.readline()):
+            assert line, "the site did not start"
 
     def worker(self) -> psutil.Process | None:
         """The process that runs the tasks: the busiest of the cluster's."""
