@@ -83,12 +83,18 @@ def secret_in(request: HttpRequest) -> str:
 
 def address_of(request: HttpRequest) -> str:
     """Where a request came from, as far as it can be trusted."""
-    if settings.SECURE_PROXY_SSL_HEADER:
-        # Our own proxy adds the last one; what stands before it the client may have made up.
-        forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-        if forwarded:
-            return forwarded
-    return request.META.get("REMOTE_ADDR", "")
+    return trusted_address(
+        peer=request.META.get("REMOTE_ADDR", ""),
+        forwarded=request.headers.get("X-Forwarded-For", ""),
+    )
+
+
+def trusted_address(*, peer: str, forwarded: str) -> str:
+    """The client's address: the peer's, or what our own proxy says of it."""
+    if not settings.SECURE_PROXY_SSL_HEADER:
+        return peer
+    # Our proxy adds the last one; what stands before it the client may have made up.
+    return forwarded.rpartition(",")[2].strip() or peer
 
 
 def _may_come_from(key: ApiKey, address: str) -> bool:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+from speechsite.api import auth
 from speechsite.api.elevenlabs import schema
 from speechsite.api.elevenlabs.contexts import Context, Refusal, Session
 from speechsite.api.elevenlabs.wire import sockets as wire
@@ -98,7 +99,10 @@ class _Connection:
             model_id=asked["model_id"] or (name if is_model else ""),
             is_binary=is_model,
             secret=_secret(headers, asked),
-            address=(self.scope.get("client") or ("",))[0],
+            address=auth.trusted_address(
+                peer=(self.scope.get("client") or ("",))[0],
+                forwarded=headers.get("x-forwarded-for", b"").decode("latin-1"),
+            ),
         )
 
     async def _next(self) -> bool:
