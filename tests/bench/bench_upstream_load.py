@@ -75,9 +75,7 @@ def place(site: BenchSite, provider: str, pieces: int) -> None:
     voice = Voice.objects.filter(family=model.family).first()
     user = site.user()
     while pieces > 0:
-        job = lifecycle.place(
-            user, model=model, voice=voice, text=SENTENCE * min(pieces, 2000)
-        )
+        job = lifecycle.place(user, model=model, voice=voice, text=SENTENCE * min(pieces, 2000))
         pieces -= job.segment_count
 
 
