@@ -123,8 +123,10 @@ Q_CLUSTER = {
     "name": "speechsite",
     "workers": WORKERS,
     "recycle": 200,
-    "timeout": 900,
-    "retry": 1200,
+    # One run of the worker may put a book together, which takes as long as it takes. Work
+    # that was lost comes back by its leases, never by these.
+    "timeout": 6 * 3600,
+    "retry": 7 * 3600,
     "max_attempts": 5,
     "ack_failures": True,
     "catch_up": False,
