@@ -178,9 +178,15 @@ def outcome_of(error: ProviderError, adapter: Adapter, segment: Segment) -> Outc
             return Postponed("The audio was damaged.", code=error.code, raw=raw)
         return Refused(error.code, "The provider's audio was damaged.", raw, possible_cost=True)
     if error.retryable:
-        reason = _REASONS.get(error.code, "The provider did not take the work.")
-        return Postponed(reason, code=error.code, due_in=0.2, leave_out=True, raw=raw)
+        return not_here(error)
     return Refused(error.code, error.message, raw)
+
+
+def not_here(error: ProviderError) -> Postponed:
+    """This channel did not take it, and nothing was accepted: another one may."""
+    reason = _REASONS.get(error.code, "The provider did not take the work.")
+    raw = {"error": str(error), **error.raw}
+    return Postponed(reason, code=error.code, due_in=0.2, leave_out=True, raw=raw)
 
 
 _REASONS = {

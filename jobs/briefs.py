@@ -18,6 +18,7 @@ from django.utils import timezone
 from jobs.models import Job, Segment, Upload
 from jobs.states import SegmentState
 from speechsite.core import safehttp
+from speechsite.providers.errors import Unsupported
 from speechsite.providers.types import CleaningOrder, Feature, Line, Order, SpeechOrder
 from speechsite.upstreams import channels
 from speechsite.upstreams.models import Channel, Offer
@@ -32,11 +33,17 @@ FALLBACK_FORMAT = "mp3_44100_128"
 
 
 def brief(segment: Segment, offer: Offer, context: Context | None = None) -> Order:
-    """The order for one call; the same attempt always has the same key and the same words."""
+    """The order for one call; the same attempt always has the same key and the same words.
+
+    Raises Unsupported when this channel cannot take it; another may.
+    """
     job, channel = segment.job, offer.channel
     if job.kind == Job.Kind.ISOLATION:
         return _cleaning(segment, offer)
     features = channels.features_of(channel)
+    # What was submitted is followed to its end, whatever the channel lists by then.
+    if segment.lines and segment.state == SegmentState.SUBMITTING:
+        _check_voices(segment, channel)
     before, after = "", ""
     if Feature.CONTEXT in features:
         known = context if context is not None else context_of([segment])
@@ -54,6 +61,16 @@ def brief(segment: Segment, offer: Offer, context: Context | None = None) -> Ord
         lines=tuple(Line(line["text"], line["voice"]) for line in segment.lines),
         callback_url=_callback(segment, channel, features),
     )
+
+
+def _check_voices(segment: Segment, channel: Channel) -> None:
+    """A scene was routed by its first voice. Raises Unsupported when the channel lacks another."""
+    family = segment.voice.family if segment.voice is not None else ""
+    names = {line["voice"] for line in segment.lines}
+    voices = Voice.objects.filter(family=family, external_id__in=names)
+    for name, listed_by in voices.values_list("name", "listed_by"):
+        if listed_by and channel.slug not in listed_by:
+            raise Unsupported(f"{channel.name} does not have the voice {name}")
 
 
 def _cleaning(segment: Segment, offer: Offer) -> CleaningOrder:

@@ -24,7 +24,7 @@ from jobs.models import Job, Segment
 from jobs.outcomes import Accepted, Delivered, Outcome, Postponed, Refused, StillRunning
 from jobs.states import SegmentState
 from speechsite.providers.base import Adapter
-from speechsite.providers.errors import BadCredentials, ProviderError, Unavailable
+from speechsite.providers.errors import BadCredentials, ProviderError, Unavailable, Unsupported
 from speechsite.providers.types import Order
 from speechsite.upstreams import channels, health, secrets
 from speechsite.upstreams.models import Channel, Offer
@@ -75,7 +75,9 @@ class Worker:
                     beat = now
                     await self._renew()
                 await self._record()
-                is_over = self.stop() or now - begun > self.seconds
+                # While a book is put together the others are not kept waiting.
+                is_late = now - begun > self.seconds and not self.joins
+                is_over = self.stop() or is_late
                 claimed = 0 if is_over else await self._claim()
                 if self.stop():
                     await self._drain()
@@ -300,6 +302,9 @@ def _order(segment: Segment, offer: Offer, context: briefs.Context) -> Order | N
         return briefs.brief(segment, offer, context)
     except DATABASE_IS_AWAY:
         raise
+    except Unsupported as error:
+        lifecycle.record(segment, attempts.not_here(error))
+        return None
     except Exception:
         logger.exception("segment %s: no order could be made of it", segment.pk)
         lifecycle.record(segment, Refused("internal_error", "The order could not be read."))
