@@ -46,7 +46,7 @@ def main() -> int:
 def measure(site: BenchSite, provider: str, flight: int, seconds: float) -> bool:
     from speechsite.upstreams.models import Channel, Offer
 
-    site.control(provider, latency=0, maximum_concurrent=flight)
+    site.control(provider, latency=0, maximum_concurrent=flight, credits=10**9, quota=10**9)
     sync()
     site.control(provider, latency=LATENCY)
     Channel.objects.filter(slug=provider).update(concurrency=flight, rate_count=None)
