@@ -248,7 +248,8 @@ CONTENT_SECURITY_POLICY = {
 # --- language, time -------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English"), ("zh-hans", "简体中文"), ("zh-hant", "繁體中文")]
+# A language is offered once its catalogue is there: a half-translated page helps nobody.
+LANGUAGES = [("en", "English")]
 LOCALE_PATHS = [BASE_DIR / "templates" / "locale"]
 USE_I18N = True
 TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")

@@ -102,10 +102,19 @@ def test_a_visitor_chooses_a_theme_and_comes_back(client: Client, db: None) -> N
 
 
 def test_the_language_switch_is_remembered(page: Client, ada: User) -> None:
+    page.post("/preferences/", {"language": "en", "next": "/studio/"})
+    ada.refresh_from_db()
+    assert ada.language == "en"
+
+
+def test_a_language_without_a_catalogue_is_neither_offered_nor_taken(
+    page: Client, ada: User
+) -> None:
     page.post("/preferences/", {"language": "zh-hans", "next": "/studio/"})
     ada.refresh_from_db()
-    assert ada.language == "zh-hans"
-    assert '<html lang="zh-hans"' in page.get("/studio/").content.decode()
+    assert ada.language == ""
+    answer = page.get("/studio/", headers={"Accept-Language": "zh-CN,zh;q=0.9"})
+    assert '<html lang="en"' in answer.content.decode()
 
 
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/", "javascript:x"])
