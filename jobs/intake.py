@@ -10,6 +10,7 @@ import asyncio
 import logging
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -34,6 +35,9 @@ LARGEST = 2 * 1024 * 1024 * 1024  # bytes of one segment
 SILENCE_MS = 200
 IN_MEMORY = 8 * 1024 * 1024
 BLOCK = 65_536  # samples
+# Decoding gives the interpreter away at every frame: more threads fight over it and all of
+# them, and the calls in flight, become slower.
+_hands = ThreadPoolExecutor(2, thread_name_prefix="intake")
 CODECS = frozenset({"mp3", "wav", "flac", "opus", "ulaw", "alaw", "pcm"})
 
 
@@ -76,7 +80,8 @@ async def receive(
         async with aclosing(cast(AsyncGenerator[Chunk], chunks)):
             async for chunk in chunks:
                 collected.take(chunk)
-        return await asyncio.to_thread(store, collected, segment)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(_hands, store, collected, segment)
 
 
 def store(collected: Collected, segment: Segment) -> Delivered:
