@@ -30,7 +30,7 @@ from jobs.states import SegmentState
 from speechsite.audio import encode
 from speechsite.core import queue
 from speechsite.providers.base import Adapter
-from speechsite.providers.errors import ProviderError
+from speechsite.providers.errors import ProviderError, Unsupported
 from speechsite.providers.types import Chunk, Feature, SpeechOrder, WordTime
 from speechsite.upstreams import channels
 from speechsite.upstreams.models import Channel, Offer
@@ -124,7 +124,13 @@ class _Speaker:
         if claim is None:
             await _db(_release, self.segment.pk)
             return await self._await_worker()
-        order = await _db(briefs.brief, claim.segment, claim.offer)
+        try:
+            order = await _db(briefs.brief, claim.segment, claim.offer)
+        except Unsupported as error:
+            # Nothing was sent: another channel may have all the voices.
+            await _db(lifecycle.record, claim.segment, attempts.not_here(error))
+            await _db(_release, self.segment.pk)
+            return await self._await_worker()
         outcome = await self._speak(claim.segment, cast(SpeechOrder, order))
         kept = await _db(lifecycle.record, claim.segment, outcome)
         if isinstance(outcome, Delivered):
