@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# The lock files name every package, so nothing is left to resolve. Without --no-deps older pips look at
+# `coverage[toml]>=7` beside the locked `coverage`, take a newer release for it and stop for want of a hash.
+LOCKED := $(PIP) install --require-hashes --no-deps
 # What CI leaves out of a run, for example ARGS='-m "not browser"'.
 ARGS ?=
 
@@ -49,10 +52,10 @@ $(BIN)/python:
 
 $(VENV)/.run-stamp: requirements.txt | $(BIN)/python
 	@echo "Installing Speechsite's dependencies"
-	$(PIP) install --require-hashes -r requirements.txt
+	$(LOCKED) -r requirements.txt
 	@touch $@
 
 $(VENV)/.dev-stamp: requirements-dev.txt $(VENV)/.run-stamp | $(BIN)/python
 	@echo "Installing what the tests need"
-	$(PIP) install --require-hashes -r requirements-dev.txt
+	$(LOCKED) -r requirements-dev.txt
 	@touch $@
