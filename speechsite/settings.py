@@ -104,6 +104,7 @@ DATABASES = {
 }
 IS_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
 if IS_SQLITE:
+    DATABASES["default"]["ENGINE"] = "speechsite.core.sqlite"
     # IMMEDIATE takes the write lock at BEGIN, so a transaction waits instead of failing half-way.
     # FULL costs one fsync a commit and keeps a credited grant through a power cut.
     DATABASES["default"]["OPTIONS"] = {

@@ -1,0 +1,1 @@
+"""SQLite for a process with many threads; see `base`."""
