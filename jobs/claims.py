@@ -71,10 +71,13 @@ def claim_one(worker: str, pk: int, able: Callable[[Offer], bool]) -> Claim | No
     For the process that placed it and speaks it itself.
     """
     now = timezone.now()
+    waiting = Segment.objects.filter(pk=pk, state=SegmentState.WAITING)
     with transaction.atomic():
+        # The job's row first, as whoever ends it does: so nobody waits in a circle.
+        jobs = Job.objects.filter(pk__in=waiting.values("job_id"))
+        list(jobs.select_for_update().values_list("pk", flat=True))
         _alone()
         board = routing.board(_busy(), _recent(now))
-        waiting = Segment.objects.filter(pk=pk, state=SegmentState.WAITING)
         row = waiting.select_related("voice").first()
         if row is None:
             return None
@@ -86,7 +89,7 @@ def claim_one(worker: str, pk: int, able: Callable[[Offer], bool]) -> Claim | No
         except routing.NoChannel:
             return None
         claims = _take({pk: offer}, worker, now)
-    lifecycle.start({claim.segment.job_id for claim in claims})
+        lifecycle.start({claim.segment.job_id for claim in claims})
     return claims[0] if claims else None
 
 
@@ -108,19 +111,13 @@ def claim_joins(worker: str, *, limit: int) -> list[Job]:
     """Take jobs whose pieces are all final and whose audio is not yet put together."""
     if limit <= 0:
         return []
-    now = timezone.now()
-    ready = Job.objects.filter(
-        Q(join_lease_until__isnull=True) | Q(join_lease_until__lte=now), is_joinable=True
-    )
-    ids = list(ready.order_by("segment_count").values_list("pk", flat=True)[:limit])
-    taken = [
-        pk
-        for pk in ids
-        if ready.filter(pk=pk).update(joiner=worker, join_lease_until=now + JOIN_LEASE)
-    ]
-    if not taken:
-        return []
-    return list(Job.objects.filter(pk__in=taken).select_related("user", "price", "model", "voice"))
+    ids = _joinable().order_by("segment_count").values_list("pk", flat=True)[:limit]
+    return _take_joins(worker, ids)
+
+
+def claim_join(worker: str, pk: UUID) -> Job | None:
+    """Take one job whose pieces are all final; None when it is not so far or somebody has it."""
+    return next(iter(_take_joins(worker, [pk])), None)
 
 
 def renew(worker: str, segments: Iterable[int], joins: Iterable[UUID]) -> set[int]:
@@ -173,6 +170,20 @@ def anything_under_way() -> bool:
 
 
 # --- private ---------------------------------------------------------------------------------
+
+
+def _joinable() -> QuerySet[Job]:
+    free = Q(join_lease_until__isnull=True) | Q(join_lease_until__lte=timezone.now())
+    return Job.objects.filter(free, is_joinable=True)
+
+
+def _take_joins(worker: str, ids: Iterable[UUID]) -> list[Job]:
+    until = timezone.now() + JOIN_LEASE
+    ours = {"joiner": worker, "join_lease_until": until}
+    taken = [pk for pk in list(ids) if _joinable().filter(pk=pk).update(**ours)]
+    if not taken:
+        return []
+    return list(Job.objects.filter(pk__in=taken).select_related("user", "price", "model", "voice"))
 
 
 def _waiting() -> QuerySet[Segment]:

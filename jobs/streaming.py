@@ -23,7 +23,7 @@ from django.core.files.storage import default_storage
 from django.db import close_old_connections
 from django.utils import timezone
 
-from jobs import attempts, briefs, claims, intake, lifecycle, placing, renditions
+from jobs import attempts, briefs, claims, ending, intake, lifecycle, placing, renditions
 from jobs.models import Job, Segment
 from jobs.outcomes import Delivered, Outcome
 from jobs.states import SegmentState
@@ -90,20 +90,22 @@ _adapters: dict[tuple[int, str], Adapter] = {}
 async def _tell(job: Job, inbox: asyncio.Queue[Piece | Exception | None]) -> None:
     """Speak all pieces in order into the listener's inbox."""
     at_ms = 0
-    sent = False
+    sent = is_over = False
     try:
         for segment in await _db(_segments_of, job.pk):
             speaker = _Speaker(job, segment, at_ms, inbox)
             at_ms += await speaker.run()
             sent = True
         inbox.put_nowait(None)
+        is_over = job.segment_count == 1 and await _db(ending.end, claims.worker_name(), job.pk)
     except SpeechFailed as error:
         inbox.put_nowait(StreamBroken(error.message) if sent else error)
     except Exception as error:
         logger.exception("job %s: streaming failed", job.pk)
         inbox.put_nowait(StreamBroken(type(error).__name__))
     finally:
-        await _db(queue.enqueue, placing.WORK)
+        if not is_over:
+            await _db(queue.enqueue, placing.WORK)
 
 
 @dataclass

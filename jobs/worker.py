@@ -19,7 +19,7 @@ from asgiref.sync import sync_to_async
 from django.db import InterfaceError, OperationalError, connections
 from django.utils import timezone
 
-from jobs import attempts, briefs, claims, intake, joining, lifecycle
+from jobs import attempts, briefs, claims, ending, intake, joining, lifecycle
 from jobs.models import Job, Segment
 from jobs.outcomes import Accepted, Delivered, Outcome, Postponed, Refused, StillRunning
 from jobs.states import SegmentState
@@ -238,9 +238,7 @@ class Worker:
         try:
             parts = await self._db(joining.parts_of, job)
             joined = await asyncio.to_thread(joining.join, job, parts, self._stopped(job.pk))
-            kept = await self._db(_finish, job, joined)
-            if not kept:
-                await asyncio.to_thread(intake.discard, joined.audio)
+            await self._db(ending.finish, job, joined)
         except joining.Interrupted:
             await self._db(joining.hand_back, job)
         except Exception as error:
@@ -328,16 +326,6 @@ def _after_death(channel: Channel | None) -> Outcome:
     # Nobody can say any more what became of it when its channel was removed.
     features = channels.features_of(channel) if channel is not None else frozenset()
     return attempts.after_death(features)
-
-
-def _finish(job: Job, joined: joining.Joined) -> bool:
-    return lifecycle.finish(
-        job,
-        audio=joined.audio,
-        size=joined.size,
-        duration_ms=joined.duration_ms,
-        peaks=joined.peaks,
-    )
 
 
 def _note_health(batch: list[tuple[Segment, Outcome]]) -> None:
