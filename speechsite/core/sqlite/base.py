@@ -23,32 +23,33 @@ os.register_at_fork(after_in_child=_turns.clear)
 class DatabaseWrapper(base.DatabaseWrapper):
     """A transaction that begins by writing waits for its turn, as long as for the database."""
 
+    transaction_mode: str | None
     _turn: threading.Lock | None = None
 
     def _start_transaction_under_autocommit(self) -> None:
         if self.transaction_mode is not None:
             self._take_turn()
         try:
-            super()._start_transaction_under_autocommit()
+            super()._start_transaction_under_autocommit()  # type: ignore[misc]
         except BaseException:
             self._end_turn()
             raise
 
     def _commit(self) -> None:
         try:
-            super()._commit()
+            super()._commit()  # type: ignore[misc]
         finally:
             self._end_turn()
 
     def _rollback(self) -> None:
         try:
-            super()._rollback()
+            super()._rollback()  # type: ignore[misc]
         finally:
             self._end_turn()
 
     def _close(self) -> None:
         try:
-            super()._close()
+            super()._close()  # type: ignore[misc]
         finally:
             self._end_turn()
 
