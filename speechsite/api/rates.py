@@ -26,6 +26,7 @@ SECOND = 1_000_000  # microseconds, in which everything here is counted
 AHEAD = SECOND  # how far an account may run ahead of the clock
 MOST_REMEMBERED = 10_000  # accounts whose number this process keeps
 REDIS_PATIENCE = 1.0  # seconds
+PREFIX = "speechsite:allowance"  # of the names in Redis
 
 # KEYS: the account's number. ARGV: a request's share, the longest run ahead.
 # A number further ahead was written before the clock was set back: it counts for nothing.
@@ -117,7 +118,7 @@ def _from_redis(account: int, share: int) -> Taken:
 
     try:
         admitted, used, now = _script(settings.REDIS_URL)(
-            keys=[f"speechsite:allowance:{account}"], args=[share, AHEAD]
+            keys=[f"{PREFIX}:{account}"], args=[share, AHEAD]
         )
     except redis.RedisError as error:
         # Whoever waits for a counter serves nobody: this process counts alone for a while.
