@@ -18,7 +18,7 @@ from speechsite.core.ids import new_token
 def new_name() -> str:
     """A fresh name for this process; it fits a column of 64 characters."""
     pid = os.getpid()
-    return f"{_machine()}:{pid}:{_began(pid)}:{new_token()[:6]}"
+    return f"{_machine()}:{pid}:{_own_beginning(pid)}:{new_token()[:6]}"
 
 
 def is_dead(name: str) -> bool:
@@ -48,6 +48,12 @@ def _machine() -> str:
     except OSError:
         numbers = ""
     return hashlib.sha256(f"{socket.gethostname()}|{numbers}".encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=1)
+def _own_beginning(pid: int) -> str:
+    """When this process began; its number, since a forked child asks again."""
+    return _began(pid)
 
 
 def _began(pid: int) -> str:

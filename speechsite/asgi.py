@@ -15,7 +15,10 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "speechsite.settings")
 django_application: Any = get_asgi_application()
 
-from speechsite.api.elevenlabs import sockets  # noqa: E402 - needs the apps to be loaded
+from speechsite.api import handler  # noqa: E402 - needs the apps to be loaded
+from speechsite.api.elevenlabs import sockets  # noqa: E402
+
+partner_application: Any = handler.PartnerHandler()
 
 Event = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -51,7 +54,8 @@ async def application(scope: Event, receive: Receive, send: Send) -> None:
     if scope["type"] == "http" and _declared_length(scope) > LARGEST_BODY:
         await _refuse(send)
         return
-    await django_application(scope, _counted(receive), send)
+    answers = partner_application if handler.is_for_partners(scope["path"]) else django_application
+    await answers(scope, _counted(receive), send)
 
 
 def _declared_length(scope: Event) -> int:

@@ -72,6 +72,13 @@ MIDDLEWARE = [
     "speechsite.pages.preferences.PreferencesMiddleware",
 ]
 
+# Under ASGI, partners' paths go through these alone: see api.handler.
+PARTNER_MIDDLEWARE = [
+    "speechsite.core.requestid.RequestIdMiddleware",
+    "speechsite.api.handler.Security",
+    "speechsite.api.handler.Common",
+]
+
 ROOT_URLCONF = "speechsite.urls"
 ASGI_APPLICATION = "speechsite.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
