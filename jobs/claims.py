@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Case, Count, F, Min, Q, QuerySet, Value, When, Window
 from django.db.models.functions import Length, RowNumber
 from django.utils import timezone
@@ -74,8 +74,7 @@ def claim_one(worker: str, pk: int, able: Callable[[Offer], bool]) -> Claim | No
     waiting = Segment.objects.filter(pk=pk, state=SegmentState.WAITING)
     with transaction.atomic():
         # The job's row first, as whoever ends it does: so nobody waits in a circle.
-        jobs = Job.objects.filter(pk__in=waiting.values("job_id"))
-        list(jobs.select_for_update().values_list("pk", flat=True))
+        _lock(Job.objects.filter(pk__in=waiting.values("job_id")))
         _alone()
         board = routing.board(_busy(), _recent(now))
         row = waiting.select_related("voice").first()
@@ -191,12 +190,14 @@ def _waiting() -> QuerySet[Segment]:
 
 
 def _alone() -> None:
-    """One claim at a time, or two workers would both see the last free place of a channel.
+    """One claim at a time, or two workers would both see the last free place of a channel."""
+    _lock(Channel.objects.filter(is_enabled=True).order_by("pk"), no_key=True)
 
-    SQLite's transactions are alone anyway.
-    """
-    channels = Channel.objects.filter(is_enabled=True).order_by("pk")
-    list(channels.select_for_update(no_key=True).values_list("pk", flat=True))
+
+def _lock(rows: QuerySet[Any], *, no_key: bool = False) -> None:
+    """Hold rows until the transaction ends; SQLite's transactions are alone anyway."""
+    if connection.features.has_select_for_update:
+        list(rows.select_for_update(no_key=no_key).values_list("pk", flat=True))
 
 
 def _chosen(board: routing.Board, limit: int, now: datetime) -> dict[int, Offer]:
