@@ -61,7 +61,7 @@ def status(request: SignedIn, job_id: uuid.UUID) -> HttpResponse:
     found = _own(request, job_id, defer=("text", "peaks"))
     context = _state(found)
     told = f"{found.state} {context['progress']!r} {context['lengths']} {found.charged}"
-    told += f" {found.audio} {context['problems']} {context['late']}"
+    told += f" {found.audio} {found.is_joinable} {context['problems']} {context['late']}"
     etag = f'"{hashlib.sha256(told.encode()).hexdigest()[:24]}"'
     unchanged = get_conditional_response(request, etag=etag)
     response = unchanged or render(request, "job/_status.html", context)
