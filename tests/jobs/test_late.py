@@ -288,6 +288,7 @@ def test_what_could_not_be_asked_is_asked_again(kie: Site) -> None:
     fake = kie.fakes["kie"]
     fake.fault, fake.everywhere = Fault.MAINTENANCE, True
     late.ask(job.segments.get().pk)
+    assert not job.segments.with_sound().exists()
     fake.fault, fake.everywhere = Fault.NONE, False
     Segment.objects.update(lease_until=timezone.now())
     late.take_up()
