@@ -13,7 +13,6 @@ from django.core.files.storage import default_storage
 
 from jobs import disk
 from jobs.models import Job, media_name
-from jobs.states import SegmentState
 from speechsite.audio import formats
 from speechsite.audio.decode import Samples
 from speechsite.audio.join import Part
@@ -38,12 +37,14 @@ class Joined:
 
 
 def parts_of(job: Job) -> list[tuple[str, str | None]]:
-    """(file, format) of the finished pieces, in order."""
-    done = job.segments.filter(state=SegmentState.DONE).order_by("index")
-    return [
+    """(file, format) of the pieces that can be heard, in order; their number is kept on the job."""
+    rows = job.segments.with_sound().order_by("index")
+    parts = [
         (name, form if form in formats.FORMATS else None)
-        for name, form in done.values_list("audio", "audio_format")
+        for name, form in rows.values_list("audio", "audio_format")
     ]
+    job.joined_pieces = len(parts)
+    return parts
 
 
 def hand_back(job: Job) -> None:

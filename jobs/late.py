@@ -1,7 +1,9 @@
-"""A result that comes after its segment was given up: what it cost is written down.
+"""A result that comes after its segment was given up: its cost is written down, its sound given.
 
 The credits went back when the segment failed, so there is nothing left to charge, and
-what is over stays over. Only the administrator's books learn from it.
+what is over stays over. The person gets the sound for nothing.
+
+A segment that failed and has a lease is being looked after here.
 """
 
 from __future__ import annotations
@@ -13,11 +15,14 @@ from datetime import timedelta
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from jobs import briefs, intake, lifecycle
 from jobs.models import Segment
-from jobs.states import SegmentState
+from jobs.outcomes import Delivered
+from jobs.states import JobState, SegmentState
 from speechsite.core import queue
-from speechsite.providers.errors import ProviderError
-from speechsite.providers.types import UpstreamEvent, UpstreamState
+from speechsite.providers.base import Adapter
+from speechsite.providers.errors import ProviderError, RateLimited, Unavailable, Unclear
+from speechsite.providers.types import Order, UpstreamEvent, UpstreamState
 from speechsite.upstreams import channels, secrets
 from speechsite.upstreams.models import Channel
 
@@ -25,6 +30,10 @@ logger = logging.getLogger(__name__)
 
 ASK = "jobs.late.ask"
 PAUSE = timedelta(minutes=1)  # however many copies of a callback come
+RETRY = timedelta(minutes=10)  # also what a download may take
+PATIENCE = timedelta(days=1)  # providers keep results about as long
+BATCH = 50
+PASSING = (RateLimited, Unavailable, Unclear)
 
 
 def notice(pk: int) -> None:
@@ -35,28 +44,88 @@ def notice(pk: int) -> None:
         queue.enqueue(ASK, pk)
 
 
+def take_up() -> None:
+    """Ask again where an earlier asking came to nothing, or died."""
+    # By channel, because there is an index of a channel's failures.
+    sold = list(Channel.objects.values_list("pk", flat=True))
+    left = Segment.objects.filter(
+        channel__in=sold,
+        state=SegmentState.FAILED,
+        possible_cost=True,
+        lease_until__lte=timezone.now(),
+    )
+    for pk in list(left.order_by().values_list("pk", flat=True)[:BATCH]):
+        notice(pk)
+
+
 def ask(pk: int) -> None:
-    """Ask what became of the task, and write down what it cost. Safe to repeat."""
-    segment = _given_up(pk).select_related("channel").first()
+    """Ask what became of the task; write down its cost and keep its sound. Safe to repeat."""
+    rows = _given_up(pk)
+    rows.update(lease_until=timezone.now() + RETRY)
+    segment = rows.select_related("channel", "job", "job__model", "job__upload", "voice").first()
     if segment is None or segment.channel is None:
         return
     try:
-        event = asyncio.run(_asked(segment.channel, segment.upstream_id))
+        event, sound = asyncio.run(_asked(segment, segment.channel, _order(segment)))
     except (ProviderError, secrets.SealBroken) as error:
-        logger.warning("segment %s: a late result could not be asked about: %s", pk, error)
+        logger.warning("segment %s: a late result could not be had: %s", pk, error)
+        if not _has_time(segment):
+            _given_up(pk).update(lease_until=None)
         return
+    if sound is not None and not lifecycle.deliver_late(segment, sound):
+        intake.discard(sound.audio)
+    _write_down(pk, event)
+
+
+def _write_down(pk: int, event: UpstreamEvent) -> None:
+    """What is known now of a piece that nobody got."""
     if event.state == UpstreamState.FAILED:
-        _given_up(pk).update(possible_cost=False)
+        _given_up(pk).update(possible_cost=False, lease_until=None)
     elif event.state == UpstreamState.SUCCEEDED and event.cost is not None:
-        _given_up(pk).update(upstream_cost=event.cost, possible_cost=False)
+        _given_up(pk).update(upstream_cost=event.cost, possible_cost=False, lease_until=None)
+    else:
+        _given_up(pk).update(lease_until=None)
 
 
 def _given_up(pk: int) -> QuerySet[Segment]:
-    """The segment, if it failed while a provider may have gone on and its cost is not known."""
+    """The segment, if it failed while a provider may have gone on and its end is not known."""
     rows = Segment.objects.filter(pk=pk, state=SegmentState.FAILED, possible_cost=True)
-    return rows.filter(upstream_cost__isnull=True).exclude(upstream_id="")
+    return rows.filter(upstream_cost__isnull=True, audio="").exclude(upstream_id="")
 
 
-async def _asked(channel: Channel, upstream_id: str) -> UpstreamEvent:
+def _has_time(segment: Segment) -> bool:
+    return segment.finished_at is None or timezone.now() - segment.finished_at < PATIENCE
+
+
+def _order(segment: Segment) -> Order | None:
+    """What the adapter is told when it fetches; None when nobody is to have the sound."""
+    job = segment.job
+    offer = briefs.offers_of([segment]).get(segment.pk)
+    if offer is None or job.deleted_at is not None or job.state == JobState.CANCELED:
+        return None
+    return briefs.brief(segment, offer)
+
+
+async def _asked(
+    segment: Segment, channel: Channel, order: Order | None
+) -> tuple[UpstreamEvent, Delivered | None]:
     async with channels.open_adapter(channel) as adapter:
-        return await adapter.check(upstream_id)
+        event = await adapter.check(segment.upstream_id)
+        if event.state != UpstreamState.SUCCEEDED or order is None:
+            return event, None
+        return event, await _fetched(adapter, event, order, segment)
+
+
+async def _fetched(
+    adapter: Adapter, event: UpstreamEvent, order: Order, segment: Segment
+) -> Delivered | None:
+    """The sound, checked and stored; None when it is damaged or gone for good."""
+    try:
+        return await intake.receive(
+            adapter.fetch(event, order), segment, cost=event.cost, upstream_id=event.upstream_id
+        )
+    except ProviderError as error:
+        if isinstance(error, PASSING) and _has_time(segment):
+            raise
+        logger.warning("segment %s: the late audio cannot be used: %s", segment.pk, error)
+        return None

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import F, Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -40,6 +40,7 @@ from speechsite.upstreams.models import Channel
 __all__ = [
     "cancel",
     "delete",
+    "deliver_late",
     "expire_waiting",
     "fail",
     "finish",
@@ -57,6 +58,7 @@ MAX_ATTEMPTS = 6
 JOIN_ATTEMPTS = 3
 LONGEST_WAIT = 3600.0  # seconds
 MAX_COST = 10**12
+NEXT_JOIN = timedelta(seconds=2)  # late pieces often come several at a time
 
 
 def start(job_ids: Iterable[UUID]) -> None:
@@ -100,26 +102,49 @@ def record_all(batch: Sequence[tuple[Segment, Outcome]]) -> list[bool]:
     return changed
 
 
+def deliver_late(segment: Segment, outcome: Delivered) -> bool:
+    """Give a piece that came after it was given up to its person, who pays nothing for it.
+
+    What is over stays over. False when the sound is there already or nobody is to have it
+    any more; the caller then deletes its file.
+    """
+    with transaction.atomic():
+        # The job's row first: a deletion either names this file too, or is seen here.
+        rows = Job.objects.filter(pk=segment.job_id, deleted_at__isnull=True)
+        rows = rows.exclude(state=JobState.CANCELED).defer("text", "peaks")
+        job = rows.select_for_update().first()
+        given_up = Segment.objects.filter(pk=segment.pk, state=SegmentState.FAILED, audio="")
+        if job is None or not given_up.update(**_sound(segment, outcome)):
+            return False
+        events.tell(job, "audio_late", segment=segment, index=segment.index)
+        if job.is_finished:
+            rows.update(is_joinable=True, join_attempts=0)
+            queue.enqueue(WORK)
+    return True
+
+
 def finish(job: Job, *, audio: str, size: int, duration_ms: int, peaks: list[int]) -> bool:
     """The pieces are joined: keep the result and, if the job is still open, charge for it.
 
-    False when somebody else finished it first; the caller then deletes its file.
+    False when somebody else finished it first; the caller then deletes its file. A job
+    that got a piece late is joined again, and its earlier file goes.
     """
     result = {"audio": audio, "audio_bytes": size, "duration_ms": duration_ms, "peaks": peaks}
     now = timezone.now()
     with transaction.atomic():
-        keepers = Job.objects.filter(pk=job.pk, audio="", deleted_at__isnull=True)
-        kept = keepers.exclude(state=JobState.FAILED).update(
-            **result, is_joinable=False, join_lease_until=None
-        )
-        if not kept:
+        lacks_sound = Q(audio="") & ~Q(state=JobState.FAILED)
+        keepers = Job.objects.filter(lacks_sound | Q(is_joinable=True), deleted_at__isnull=True)
+        before = keepers.filter(pk=job.pk).select_for_update().only("audio").first()
+        if before is None:
             return False
+        _keep(job, result)
+        files.remove([before.audio] if before.audio else [])
         moved = Job.objects.filter(pk=job.pk, state=JobState.PROCESSING).update(
             state=JobState.SUCCEEDED, finished_at=now
         )
         if moved:
             charged = _settle(job)
-            problems = job.segments.filter(state=SegmentState.FAILED).count()
+            problems = job.segments.filter(state=SegmentState.FAILED, audio="").count()
             events.tell(job, "succeeded", charged=charged, problems=problems)
             outbound.announce(job, "generation.succeeded")
         else:
@@ -158,8 +183,7 @@ def cancel(job: Job) -> Job:
         )
         if moved:
             _close_segments(job, "canceled", _("Canceled."))
-            done = job.segments.filter(state=SegmentState.DONE)
-            Job.objects.filter(pk=job.pk).update(is_joinable=done.exists())
+            _let_join(job)
             events.tell(job, "canceled", charged=_settle(job))
             outbound.announce(job, "generation.canceled")
             queue.enqueue(WORK)
@@ -251,21 +275,27 @@ def _delivered(segment: Segment, outcome: Delivered) -> bool:
         Segment.objects.filter(
             pk=segment.pk, state__in=LIVE_SEGMENT - {SegmentState.WAITING}
         ).update(
+            **_sound(segment, outcome),
             state=SegmentState.DONE,
-            audio=outcome.audio,
-            audio_format=outcome.audio_format,
-            duration_ms=outcome.duration_ms,
-            words=[list(word) for word in outcome.words],
-            words_are_exact=outcome.words_are_exact,
-            upstream_cost=_plausible(outcome.cost),
-            upstream_id=(outcome.upstream_id or segment.upstream_id)[:200],
-            possible_cost=False,
             finished_at=timezone.now(),
-            lease_until=None,
             worker="",
             waiting_reason="",
         )
     )
+
+
+def _sound(segment: Segment, outcome: Delivered) -> dict[str, Any]:
+    return {
+        "audio": outcome.audio,
+        "audio_format": outcome.audio_format,
+        "duration_ms": outcome.duration_ms,
+        "words": [list(word) for word in outcome.words],
+        "words_are_exact": outcome.words_are_exact,
+        "upstream_cost": _plausible(outcome.cost),
+        "upstream_id": (outcome.upstream_id or segment.upstream_id)[:200],
+        "possible_cost": False,
+        "lease_until": None,
+    }
 
 
 def _postponed(segment: Segment, outcome: Postponed) -> bool:
@@ -347,6 +377,21 @@ def _note_ends(job: Job, ended: Sequence[tuple[Segment, Delivered | Refused]]) -
     last = ended[-1][1]
     if isinstance(last, Refused):
         fail(job, code=last.code, message=last.message)
+        _let_join(job)
+
+
+def _let_join(job: Job) -> None:
+    """A job that is over: what can be heard of it, if anything, is put together."""
+    heard = job.segments.with_sound()
+    Job.objects.filter(pk=job.pk).update(is_joinable=heard.exists())
+
+
+def _keep(job: Job, result: dict[str, Any]) -> None:
+    """Write a joined result; with a piece that came while it was made, it is joined again."""
+    is_whole = job.joined_pieces in (None, job.segments.with_sound().count())
+    again = None if is_whole else timezone.now() + NEXT_JOIN
+    rows = Job.objects.filter(pk=job.pk)
+    rows.update(**result, is_joinable=not is_whole, join_lease_until=again)
 
 
 def _end_of(segment: Segment, outcome: Delivered | Refused) -> tuple[str, Segment, dict[str, Any]]:

@@ -119,6 +119,8 @@ class Job(models.Model):
 
     # Set by `placing` on a job that an earlier order with the same key made.
     is_replay = False
+    # Set by `joining`: a piece that comes meanwhile is told by the number.
+    joined_pieces: int | None = None
 
     class Meta:
         ordering = ("-created_at",)
@@ -147,6 +149,14 @@ class Job(models.Model):
     @property
     def is_finished(self) -> bool:
         return self.state in states.FINAL_JOB
+
+
+class SegmentQuerySet(models.QuerySet["Segment"]):
+    """Questions asked of segments."""
+
+    def with_sound(self) -> SegmentQuerySet:
+        """Those that can be heard: the finished ones, and those whose sound came late."""
+        return self.exclude(audio="")
 
 
 class Segment(models.Model):
@@ -193,6 +203,8 @@ class Segment(models.Model):
     failure_code = models.CharField(max_length=40, blank=True)
     failure_message = models.CharField(max_length=300, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = SegmentQuerySet.as_manager()
 
     class Meta:
         ordering = ("job", "index")

@@ -15,7 +15,6 @@ from django.core.files.storage import default_storage
 
 from jobs import disk
 from jobs.models import Job, Segment, Upload
-from jobs.states import SegmentState
 from speechsite.audio import captions, decode, encode, formats
 from speechsite.audio.captions import TimedWord
 
@@ -73,8 +72,8 @@ def timeline(job: Job) -> tuple[list[TimedWord], int, bool]:
     """Words of the whole job timed in the joined audio, its length, and whether all are exact."""
     words: list[TimedWord] = []
     at, exact = 0, True
-    done = job.segments.filter(state=SegmentState.DONE).order_by("index")
-    for segment in done.only("start", "words", "duration_ms", "words_are_exact"):
+    heard = job.segments.with_sound().order_by("index")
+    for segment in heard.only("start", "words", "duration_ms", "words_are_exact"):
         exact = exact and segment.words_are_exact
         words += [
             TimedWord(segment.start + start, segment.start + end, at + begins, at + ends)

@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection
 from jobs import (
     callbacks,
     claims,
+    late,
     lifecycle,
     numbers,
     outbound,
@@ -59,6 +60,7 @@ async def _deliver() -> None:
 def watch() -> None:
     """The safety net, each minute: wake the worker and end what has waited too long."""
     lifecycle.expire_waiting()
+    late.take_up()
     retention.sweep()
     numbers.sweep()
     queue.enqueue(placing.WORK)

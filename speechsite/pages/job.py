@@ -61,6 +61,7 @@ def status(request: SignedIn, job_id: uuid.UUID) -> HttpResponse:
     found = _own(request, job_id, defer=("text", "peaks"))
     context = _state(found)
     told = f"{found.state} {context['progress']!r} {context['lengths']} {found.charged}"
+    told += f" {found.audio} {found.is_joinable} {context['problems']} {context['late']}"
     etag = f'"{hashlib.sha256(told.encode()).hexdigest()[:24]}"'
     unchanged = get_conditional_response(request, etag=etag)
     response = unchanged or render(request, "job/_status.html", context)
@@ -85,8 +86,7 @@ def segment(request: SignedIn, job_id: uuid.UUID, index: int) -> HttpResponse:
 def segment_audio(request: SignedIn, job_id: uuid.UUID, index: int) -> HttpResponse:
     """Where a finished part can be heard; a playlist needs no signed links then."""
     found = _own(request, job_id, defer=("text", "peaks"))
-    is_done = found.segments.filter(index=index, state=SegmentState.DONE).exclude(audio="").exists()
-    if not is_done:
+    if not found.segments.with_sound().filter(index=index).exists():
         raise Http404
     return redirect(files.link(found, "segment", segment=index))
 
@@ -142,13 +142,15 @@ def _state(found: Job) -> dict[str, Any]:
     is_whole = bool(found.audio)
     lengths = [] if is_whole else readalong.playable_lengths(found)
     failed = found.segments.filter(state=SegmentState.FAILED)
+    late = failed.with_sound().count()
     return {
         "job": found,
         "progress": progress.of(found),
         "is_live": is_live,
         "lengths": ",".join(map(str, lengths)) if any(lengths) else "",
         "ready_parts": [place for place, length in enumerate(lengths) if length][:NOSCRIPT_PARTS],
-        "problems": failed.count() if found.state == JobState.SUCCEEDED else 0,
+        "problems": failed.count() - late if found.state == JobState.SUCCEEDED else 0,
+        "late": 0 if is_live else late,
         "given_back": max(0, found.quoted - found.charged),
     }
 

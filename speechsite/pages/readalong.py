@@ -39,7 +39,7 @@ class Part:
 
     @property
     def is_failed(self) -> bool:
-        return self.state == SegmentState.FAILED
+        return self.state == SegmentState.FAILED and not self.duration_ms
 
 
 def parts_of(job: Job) -> list[Part]:

@@ -7,12 +7,17 @@ from collections.abc import Callable
 
 import pytest
 
-from jobs import streaming
+from jobs import lifecycle, streaming
 from jobs.models import Job, Segment
+from jobs.placing import Origin
 from jobs.states import JobState, SegmentState
+from jobs.worker import Worker
 from speechsite.audio import probe
 from speechsite.credits import ledger
+from speechsite.credits.models import LedgerEntry
 from tests.jobs.conftest import work
+from tests.jobs.upstream_site import LIAM, Site, settled
+from voices.models import SpeechModel, Voice
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Place = Callable[..., Job]
@@ -69,3 +74,25 @@ def test_a_raw_format_streams_as_it_was_ordered(place: Place) -> None:
     job = place("Raw samples.", output_format="pcm_16000", reserve_seconds=30)
     sound = b"".join(piece.audio for piece in asyncio.run(heard(job)))
     assert probe.probe(sound, "pcm_16000").duration_ms > 300
+
+
+def test_a_scene_goes_on_where_its_second_voice_is(open_site: Callable[..., Site]) -> None:
+    """ElevenLabs alone can stream, takes it for its first voice, and lacks the second."""
+    here = open_site("elevenlabs", "kie")
+    only_there = Voice.objects.filter(family="elevenlabs", listed_by=["kie"])[0]
+    job = lifecycle.place_dialogue(
+        here.user,
+        model=SpeechModel.objects.get(slug="elevenlabs-dialogue-v3"),
+        lines=[(Voice.objects.get(external_id=LIAM), "Who is there?"), (only_there, "Me.")],
+        origin=Origin(reserve_seconds=30),
+    )
+
+    async def listen_beside_a_worker() -> list[streaming.Piece]:
+        pieces, _ = await asyncio.gather(heard(job), Worker(lambda: False).run())
+        return pieces
+
+    sound = b"".join(piece.audio for piece in asyncio.run(listen_beside_a_worker()))
+    assert probe.probe(sound).duration_ms > 0
+    assert settled(job).state == JobState.SUCCEEDED
+    assert LedgerEntry.objects.filter(job_id=job.pk).exclude(kind="hold").count() == 1
+    assert [here.fakes[name].accepted for name in ("elevenlabs", "kie")] == [0, 1]

@@ -14,7 +14,6 @@ from typing import IO, Any
 
 from jobs import disk
 from jobs.models import Job, NumberedFile, Segment
-from jobs.states import SegmentState
 from speechsite.api.minimax import answers
 from speechsite.audio import formats
 from speechsite.audio.join import Part, join
@@ -63,7 +62,7 @@ def write(numbered: NumberedFile, job: Job) -> IO[bytes]:
 
 def recordings(numbered: NumberedFile, job: Job) -> Iterator[Recording]:
     """The texts of a task that were spoken, in order."""
-    done = list(job.segments.filter(state=SegmentState.DONE).order_by("index"))
+    done = list(job.segments.with_sound().order_by("index"))
     number = numbered.number
     if not numbered.parts:
         yield Recording(f"{number}/content-{number}", job.text, 0, done)
@@ -80,7 +79,7 @@ def recordings(numbered: NumberedFile, job: Job) -> Iterator[Recording]:
 
 def titles(job: Job) -> list[dict[str, Any]]:
     """Sentence times of a whole job, also while its parts are not joined yet."""
-    done = list(job.segments.filter(state=SegmentState.DONE).order_by("index"))
+    done = list(job.segments.with_sound().order_by("index"))
     whole = Recording("", job.text, 0, done)
     return answers.titles(job.text, answers.sentences(job.text, whole.words))
 

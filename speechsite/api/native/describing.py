@@ -18,7 +18,7 @@ CAPTIONS = ("srt", "vtt", "json")
 
 def shown_to(caller: Caller) -> JobQuerySet:
     """The generations that a key may see: a test key only those of test keys, and vice versa."""
-    failed = Segment.objects.filter(job=OuterRef("pk"), state=SegmentState.FAILED)
+    failed = Segment.objects.filter(job=OuterRef("pk"), state=SegmentState.FAILED, audio="")
     jobs = Job.objects.of(caller.user).filter(is_test=caller.is_test)
     return jobs.select_related("model", "voice").annotate(is_partial=Exists(failed))
 
@@ -52,4 +52,4 @@ def _is_partial(job: Job) -> bool:
     known = vars(job).get("is_partial")
     if known is not None:
         return bool(known)
-    return job.segments.filter(state=SegmentState.FAILED).exists()
+    return job.segments.filter(state=SegmentState.FAILED, audio="").exists()

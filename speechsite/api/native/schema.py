@@ -67,6 +67,10 @@ class ResultSerializer(Shape):
     output_format = serializers.CharField()
     duration_seconds = serializers.FloatField()
     is_partial = serializers.BooleanField(help_text="Some part could not be made.")
+    is_late = serializers.BooleanField(
+        required=False,
+        help_text="The audio came after the generation had failed; it costs nothing.",
+    )
     captions = CaptionsSerializer(required=False)
 
 

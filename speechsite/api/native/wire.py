@@ -92,6 +92,8 @@ def result(job: Job, *, url: str, captions: Mapping[str, str], is_partial: bool)
         "duration_seconds": job.duration_ms / 1000,
         "is_partial": is_partial,
     }
+    if job.state == JobState.FAILED:
+        body["is_late"] = True
     if captions:
         body["captions"] = dict(captions)
     return body

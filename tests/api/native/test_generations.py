@@ -8,10 +8,12 @@ import pytest
 
 from jobs import lifecycle
 from jobs.models import Job
+from jobs.outcomes import Refused
 from speechsite.api.auth import Caller
 from speechsite.credits.models import Wallet
 from tests.api.links import opened
 from tests.api.native.talk import GENERATIONS, SPEECH, Partner, speech, work
+from tests.jobs.conftest import claimed, delivered
 
 Given = tuple[Caller, str]
 
@@ -137,6 +139,20 @@ def test_a_failure_is_told_by_its_code(partner: Partner) -> None:
         "message": "This may not be spoken.",
         "reason": "moderated",
     }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_late_sound_is_offered_with_a_failure(partner: Partner) -> None:
+    made = partner.order().json()["id"]
+    piece = claimed(Job.objects.get().segments.get())
+    lifecycle.record(piece, Refused("unclear", "Lost.", possible_cost=True))
+    assert lifecycle.deliver_late(piece, delivered(piece))
+    work()
+    body = partner.get(f"{GENERATIONS}/{made}").json()
+    assert (body["status"], body["final_credits"]) == ("failed", 0)
+    assert (body["result"]["is_late"], body["result"]["is_partial"]) == (True, False)
+    assert opened(body["result"]["primary_url"])
+    assert partner.get(f"{GENERATIONS}?status=succeeded").json()["data"] == []
 
 
 @pytest.mark.parametrize("order", [SPEECH, "dialogue"])
