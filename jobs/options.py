@@ -133,8 +133,9 @@ def _text(name: str, value: Any) -> str:
 
 
 def _is_whole(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and float(value).is_integer()
+    if isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _refusal(name: str, message: str) -> OrderError:
