@@ -78,8 +78,8 @@ class JobAdmin(ReadOnlyPage):
             _("Order"),
             {
                 "fields": (
-                    "model", "voice", "voice_settings", "language", "output_format", "kind",
-                    "source", "api_key", "is_test", "idempotency_key",
+                    "model", "voice", "voice_settings", "options", "language", "output_format",
+                    "kind", "source", "api_key", "is_test", "idempotency_key",
                 )
             },
         ),

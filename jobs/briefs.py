@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.db.models.functions import Left, Right
 from django.utils import timezone
 
+from jobs import options
 from jobs.models import Job, Segment, Upload
 from jobs.states import SegmentState
 from speechsite.core import safehttp
@@ -45,21 +46,22 @@ def brief(segment: Segment, offer: Offer, context: Context | None = None) -> Ord
     if segment.lines and segment.state == SegmentState.SUBMITTING:
         _check_voices(segment, channel)
     before, after = "", ""
+    takes = channels.adapter_class(channel.adapter).takes
     if Feature.CONTEXT in features:
         known = context if context is not None else context_of([segment])
-        before, after = known.get(segment.pk, ("", ""))
+        before, after = options.around(job, segment.index, *known.get(segment.pk, ("", "")))
     return SpeechOrder(
         text=segment.text,
         voice=_voice_id(segment, channel),
         model=offer.upstream_name,
         key=f"{segment.token}-{segment.attempts}",
         settings=_settings(job, channel),
-        language=job.language or None,
         previous_text=before,
         next_text=after,
         output_format=job.output_format if job.segment_count == 1 else FALLBACK_FORMAT,
         lines=tuple(Line(line["text"], line["voice"]) for line in segment.lines),
         callback_url=_callback(segment, channel, features),
+        **options.for_adapter(job, takes),
     )
 
 

@@ -83,6 +83,8 @@ class Job(models.Model):
     voice = models.ForeignKey(Voice, on_delete=models.PROTECT, null=True, blank=True)
     upload = models.ForeignKey(Upload, on_delete=models.PROTECT, null=True, blank=True)
     voice_settings = models.JSONField(default=dict, blank=True)
+    # What else was asked and differs from nothing; `jobs.options` knows the names.
+    options = models.JSONField(default=dict, blank=True)
     output_format = models.CharField(max_length=24, default="mp3_44100_128")
 
     price = models.ForeignKey(Price, on_delete=models.PROTECT, null=True)

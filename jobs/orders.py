@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from jobs.errors import OrderError
 from jobs.models import Upload
+from jobs.options import checked as checked_options
 from speechsite.accounts.models import User
 from speechsite.audio import formats, markup
 from speechsite.audio.split import split
@@ -46,6 +47,7 @@ class Prepared:
     pieces: list[Piece]
     voice_settings: dict[str, Any]
     model_slug: str  # what the segments are routed by; a test order runs on the built-in engine
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 def normal(text: str) -> str:
@@ -62,6 +64,7 @@ def prepare(
     voice_settings: Mapping[str, Any],
     output_format: str,
     is_test: bool = False,
+    options: Mapping[str, Any] | None = None,
 ) -> Prepared:
     """Check one order for speech. Raises OrderError naming the field to blame."""
     text = normal(text)
@@ -78,6 +81,7 @@ def prepare(
         pieces=cut(text, voice, price, limit),
         voice_settings=controls,
         model_slug=slug,
+        options=checked_options(options or {}),
     )
 
 
@@ -89,6 +93,7 @@ def prepare_dialogue(
     voice_settings: Mapping[str, Any],
     output_format: str,
     is_test: bool = False,
+    options: Mapping[str, Any] | None = None,
 ) -> Prepared:
     """Check an order for a dialogue; its text is the lines, one below the other."""
     spoken = [(voice, normal(text).strip()) for voice, text in lines]
@@ -109,6 +114,7 @@ def prepare_dialogue(
         pieces=pieces,
         voice_settings=check_settings(model, voice_settings),
         model_slug=slug,
+        options=checked_options(options or {}),
     )
 
 

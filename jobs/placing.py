@@ -50,6 +50,7 @@ def place(
     voice: Voice | None,
     text: str,
     voice_settings: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
     title: str = "",
     output_format: str = DEFAULT_FORMAT,
     idempotency_key: str | None = None,
@@ -74,6 +75,7 @@ def place(
             voice_settings=voice_settings or {},
             output_format=output_format,
             is_test=origin.is_test,
+            options=options,
         )
     except OrderError:
         # What could be ordered then may be refused now: its voice may be gone. Otherwise a
@@ -92,6 +94,7 @@ def place_dialogue(
     model: SpeechModel,
     lines: Sequence[tuple[Voice | None, str]],
     voice_settings: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
     title: str = "",
     output_format: str = DEFAULT_FORMAT,
     origin: Origin | None = None,
@@ -107,6 +110,7 @@ def place_dialogue(
         voice_settings=voice_settings or {},
         output_format=output_format,
         is_test=origin.is_test,
+        options=options,
     )
     voice = prepared.pieces[0].voice
     job = _job(user, origin, prepared, model=model, voice=voice, output_format=output_format)
@@ -178,6 +182,7 @@ def _job(
         model=model,
         voice=voice,
         voice_settings=prepared.voice_settings,
+        options=prepared.options,
         output_format=output_format,
         price=prepared.quote.price,
         units=prepared.quote.units,

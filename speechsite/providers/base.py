@@ -37,6 +37,9 @@ class Adapter:
     name: ClassVar[str]
     features: ClassVar[frozenset[Feature]] = frozenset()
     controls: ClassVar[frozenset[str]] = frozenset()
+    # Of what an order may ask beside its settings, what this provider can be told; an order
+    # for it carries nothing else. Neighbouring text is `Feature.CONTEXT`.
+    takes: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
         self,

@@ -54,6 +54,16 @@ def test_pieces_know_what_was_said_before_and_comes_after(open_site: Open) -> No
     assert inputs[pieces[0].text]["previous_text"] == ""
 
 
+@pytest.mark.parametrize("name", ["kie", "rivya"])
+def test_a_seed_keeps_nobody_from_a_provider_without_seeds(open_site: Open, name: str) -> None:
+    here = open_site(name)
+    job = here.place(options={"seed": 4, "previous_text": "It was late."})
+    here.work()
+    assert settled(job).state == JobState.SUCCEEDED
+    (body,) = bodies(here, name)
+    assert (body.get("input") or body["params"])["previous_text"] == "It was late."
+
+
 @pytest.mark.parametrize("name", ["elevenlabs", "kie", "minimax", "rivya"])
 def test_a_long_text_fits_each_providers_limit(open_site: Open, name: str) -> None:
     here = open_site(name)

@@ -15,6 +15,7 @@ from typing import Any
 from jobs import streaming
 from speechsite.api.elevenlabs import orders, refusals
 from speechsite.api.elevenlabs.wire import sockets as wire
+from speechsite.api.elevenlabs.wire import speech
 from speechsite.api.elevenlabs.wire.speech import Alignment
 from speechsite.audio import formats, markup
 
@@ -71,6 +72,7 @@ class Session:
             settings=first["voice_settings"],
             output_format=output_format,
             locators=tuple(first["pronunciation_dictionary_locators"]),
+            options=speech.options(self.query),
         )
         buffer = wire.Buffer(schedule, is_auto=self.query["auto_mode"])
         return Context(self, name, order, buffer)

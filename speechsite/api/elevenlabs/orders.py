@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -45,6 +45,7 @@ class Order:
     settings: Mapping[str, Any] | None = None
     output_format: str = wire.DEFAULT_FORMAT
     locators: Sequence[Mapping[str, Any]] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,7 @@ def _place(caller: Caller, order: Order, text: str) -> Job:
         voice_id=voice_id,
         text=_pronounced(caller, text, order.locators),
         voice_settings=wire.settings(given, _controls(caller, model_name)),
+        options=order.options,
         output_format=order.output_format,
         reserve_seconds=streaming.RESERVE,
     )
@@ -215,6 +217,7 @@ def _place_dialogue(caller: Caller, order: Order, lines: Sequence[tuple[str, str
         model_name=model_name,
         lines=[(voice, _pronounced(caller, text, order.locators)) for voice, text in lines],
         voice_settings=wire.settings(order.settings, takes, wire.DIALOGUE_SETTINGS),
+        options=order.options,
         output_format=order.output_format,
         reserve_seconds=streaming.RESERVE,
     )

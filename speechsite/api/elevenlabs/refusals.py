@@ -83,6 +83,7 @@ _PARAMS = {
     "settings": "voice_settings",
     "format": "output_format",
     "file": "audio",
+    "language": "language_code",
 }
 
 

@@ -35,6 +35,7 @@ async def _place(
         settings=body["voice_settings"] if voice_id else body["settings"],
         output_format=_format(query, body),
         locators=tuple(body["pronunciation_dictionary_locators"]),
+        options=wire.options(body),
     )
     if voice_id:
         return await orders.placed(caller, order, body["text"]), []

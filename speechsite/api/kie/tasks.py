@@ -50,6 +50,7 @@ def place(caller: Caller, order: wire.Order, *, origin: str) -> Job:
                 model_name=order.model,
                 lines=lines,
                 voice_settings=dialogue.voice_settings,
+                options=dialogue.options,
                 output_format=FORMAT,
             )
             return _with_callback(job, order, origin)
@@ -61,6 +62,7 @@ def place(caller: Caller, order: wire.Order, *, origin: str) -> Job:
             voice_id=_voice_id(caller.user, speech.voice),
             text=speech.text,
             voice_settings=speech.voice_settings,
+            options=speech.options,
             output_format=FORMAT,
         )
         return _with_callback(job, order, origin)

@@ -43,6 +43,7 @@ SETTINGS = {
     "style": "style",
     "speed": "speed",
 }
+OPTIONS = {"previous_text": "previous_text", "next_text": "next_text", "language_code": "language"}
 # What kie calls a model; a model that it does not sell keeps our name.
 MODELS = {
     "elevenlabs-multilingual-v2": "elevenlabs/text-to-speech-multilingual-v2",
@@ -79,6 +80,7 @@ class Speech:
     text: str
     voice: str
     voice_settings: dict[str, float] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class Dialogue:
 
     lines: tuple[tuple[str, str], ...]
     voice_settings: dict[str, float] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +128,13 @@ def order_of(body: Any) -> Order:
 
 def speech_of(given: Mapping[str, Any]) -> Speech:
     """The `input` of a text-to-speech task."""
-    for name in ("previous_text", "next_text", "language_code"):
-        _text(given, name, required=False)
     timestamps = given.get("timestamps")
     if timestamps is not None and not isinstance(timestamps, bool):
         raise Refusal(422, "timestamps must be a boolean")
     text = _text(given, "text")
     voice = _text(given, "voice", required=False) or DEFAULT_VOICE
-    return Speech(text, voice, settings_of(given))
+    options = {ours: _text(given, theirs, required=False) for theirs, ours in OPTIONS.items()}
+    return Speech(text, voice, settings_of(given), options)
 
 
 def dialogue_of(given: Mapping[str, Any]) -> Dialogue:
@@ -140,14 +142,14 @@ def dialogue_of(given: Mapping[str, Any]) -> Dialogue:
     turns = given.get("dialogue")
     if not isinstance(turns, list) or not turns:
         raise Refusal(422, "dialogue is required")
-    _text(given, "language_code", required=False)
+    language = _text(given, "language_code", required=False)
     lines = []
     for turn in turns:
         line = _object(turn, "each entry of dialogue")
         lines.append((_text(line, "voice"), _text(line, "text")))
     if sum(len(text) for _, text in lines) > LONGEST_TEXT:
         raise Refusal(422, f"the texts must not exceed {LONGEST_TEXT} characters together")
-    return Dialogue(tuple(lines), settings_of(given))
+    return Dialogue(tuple(lines), settings_of(given), {"language": language})
 
 
 def audio_url_of(given: Mapping[str, Any]) -> str:

@@ -41,7 +41,7 @@ async def t2a(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         answer = await _streamed(job, talk, origin)
     else:
         answer = JsonResponse(await _whole(job, talk, origin))
-    return views.with_unheard(answer, talk.order.unheard)
+    return await sync_to_async(views.with_unheard)(answer, job)
 
 
 def _place(caller: Caller, talk: wire.Talk) -> Job:
@@ -52,6 +52,7 @@ def _place(caller: Caller, talk: wire.Talk) -> Job:
         voice_id=order.voice,
         text=order.text,
         voice_settings=order.voice_settings,
+        options=order.options,
         output_format=order.sound.output_format,
         # A link opens the joined result, which a worker makes.
         reserve_seconds=0.0 if talk.is_link else streaming.RESERVE,

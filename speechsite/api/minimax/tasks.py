@@ -58,6 +58,7 @@ def _spoken(caller: Caller, order: wire.Order, text: str) -> NumberedFile:
             voice_id=order.voice,
             text=text,
             voice_settings=order.voice_settings,
+            options=order.options,
             output_format=order.sound.output_format,
         )
         return numbers.give(job, purpose=RESULT)
@@ -76,6 +77,7 @@ def _archive(caller: Caller, order: wire.Order, parts: tuple[texts.Part, ...]) -
             model_name=order.model,
             lines=[(order.voice, text) for _, text in said],
             voice_settings=order.voice_settings,
+            options=order.options,
             output_format=order.sound.output_format,
         )
         parts_of_job = [(name, len(text)) for name, text in said]

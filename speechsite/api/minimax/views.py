@@ -16,10 +16,11 @@ from django.views.decorators.http import require_safe
 
 from jobs import numbers, ranges
 from jobs.models import Job, NumberedFile
+from jobs.options import unheard as unheard_options
 from jobs.states import JobState
 from speechsite.api import reading
 from speechsite.api.auth import Caller
-from speechsite.api.minimax import answers, archives, tasks, texts, wire
+from speechsite.api.minimax import answers, archives, options, tasks, texts, wire
 from speechsite.api.minimax.answers import INVALID, Refusal
 from speechsite.api.minimax.guard import endpoint
 from speechsite.providers.errors import ProviderError
@@ -43,7 +44,7 @@ def t2a_async(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     answer = answers.created(
         numbered.number, tasks.token_of(numbered), answers.characters_of(job.text)
     )
-    return with_unheard(Json(answer), order.unheard)
+    return with_unheard(Json(answer), job)
 
 
 @endpoint("GET", "generations:read")
@@ -149,10 +150,10 @@ def delete_voice(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     return Json({"voice_id": voice_id, "created_time": created, **answers.base()})
 
 
-def with_unheard(response: HttpResponseBase, unheard: tuple[str, ...]) -> HttpResponseBase:
-    """Say aloud what was asked for and is not carried out."""
-    if unheard:
-        response[UNHEARD] = ", ".join(unheard)
+def with_unheard(response: HttpResponseBase, job: Job) -> HttpResponseBase:
+    """Say aloud what was asked for and no channel of the model can carry out."""
+    if unheard := unheard_options(job):
+        response[UNHEARD] = options.named(unheard)
     return response
 
 

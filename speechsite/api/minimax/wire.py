@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from speechsite.api.minimax import options
 from speechsite.api.minimax.answers import INVALID, Refusal
 
 LONGEST_TEXT = 50_000
@@ -22,9 +23,6 @@ CODECS = ("mp3", "pcm", "flac", "wav", "opus", "pcmu_raw")
 EMOTIONS = frozenset(
     "happy sad angry fearful disgusted surprised calm fluent whisper neutral".split()
 )
-EFFECTS = frozenset({"spacious_echo", "auditorium_echo", "lofi_telephone", "robotic"})
-# Taken and not carried out: no job can say them yet. The answer names them in a header.
-UNHEARD = ("language_boost", "pronunciation_dict", "voice_modify", "aigc_watermark")
 MP3_KILOBITS = (32, 64, 96, 128, 192)
 QUIETEST = 0.1
 MOST_NUMBER = 2**63 - 1
@@ -48,7 +46,7 @@ class Order:
     text_file: int | None = None
     voice_settings: dict[str, Any] = field(default_factory=dict)
     sound: Sound = Sound()
-    unheard: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ def talk_of(body: Any) -> Talk:
     given = _object(body, "body")
     text = _spoken(given.get("text"), LONGEST_STREAMED_TEXT)
     is_stream = _switch(given, "stream")
-    options = _object(given.get("stream_options") or {}, "stream_options")
+    streaming = _object(given.get("stream_options") or {}, "stream_options")
     carrier = given.get("output_format", "hex")
     if carrier not in ("hex", "url"):
         raise Refusal(INVALID, "invalid params, output_format must be hex or url")
@@ -90,7 +88,7 @@ def talk_of(body: Any) -> Talk:
     return Talk(
         order=order,
         is_stream=is_stream,
-        repeats_whole=not _switch(options, "exclude_aggregated_audio"),
+        repeats_whole=not _switch(streaming, "exclude_aggregated_audio"),
         is_link=carrier == "url" and not is_stream,
         has_subtitles=_switch(given, "subtitle_enable"),
     )
@@ -119,7 +117,6 @@ def _order(given: Mapping[str, Any], text: str, text_file: int | None) -> Order:
     voice = setting.get("voice_id")
     if not isinstance(voice, str):
         raise Refusal(INVALID, "invalid params, voice_id must be a string")
-    unheard = _check_unheard(given)
     return Order(
         model=model,
         voice=voice or _heaviest(given),
@@ -127,7 +124,7 @@ def _order(given: Mapping[str, Any], text: str, text_file: int | None) -> Order:
         text_file=text_file,
         voice_settings=_voice_settings(setting),
         sound=_sound(_object(given.get("audio_setting") or {}, "audio_setting")),
-        unheard=unheard,
+        options=options.of(given),
     )
 
 
@@ -197,29 +194,6 @@ def _mp3(rate: int, kilobits: int) -> str:
     if kilobits == 32 and rate <= 22050:
         return "mp3_22050_32"
     return f"mp3_44100_{kilobits if kilobits in MP3_KILOBITS else MP3_KILOBITS[-1]}"
-
-
-def _check_unheard(given: Mapping[str, Any]) -> tuple[str, ...]:
-    """Keys that are checked and then named as not carried out, where they ask for something."""
-    boost = given.get("language_boost")
-    if boost is not None and not isinstance(boost, str):
-        raise Refusal(INVALID, "invalid params, language_boost")
-    words = _object(given.get("pronunciation_dict") or {}, "pronunciation_dict")
-    tone = words.get("tone", [])
-    if not isinstance(tone, list) or not all(isinstance(entry, str) for entry in tone):
-        raise Refusal(INVALID, "invalid params, pronunciation_dict")
-    modify = _object(given.get("voice_modify") or {}, "voice_modify")
-    changes = [_whole(modify, name, -100, 100) for name in ("pitch", "intensity", "timbre")]
-    effect = modify.get("sound_effects")
-    if effect is not None and not (isinstance(effect, str) and effect in {"", *EFFECTS}):
-        raise Refusal(INVALID, "invalid params, sound_effects")
-    asked = {
-        "language_boost": boost not in (None, "", "auto"),
-        "pronunciation_dict": bool(tone),
-        "voice_modify": bool(effect) or any(changes),
-        "aigc_watermark": _switch(given, "aigc_watermark"),
-    }
-    return tuple(name for name in UNHEARD if asked[name])
 
 
 def _spoken(text: Any, longest: int) -> str:

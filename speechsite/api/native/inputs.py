@@ -8,13 +8,13 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from jobs.options import LARGEST_SEED, LONGEST_CONTEXT
 from speechsite.api.native.fields import Number, Switch, Text, Whole, Word
 from speechsite.audio import formats
 from speechsite.credits.models import LedgerEntry
 from speechsite.providers.controls import CONTROLS
 
 LONGEST_TEXT = 5_000_000  # the plan and the site say less, in words of their own
-LONGEST_CONTEXT = 5000
 MOST_LINES = 1000
 KINDS = ("speech", "dialogue", "isolation")
 STATUSES = ("queued", "processing", "succeeded", "failed", "canceled")
@@ -88,6 +88,13 @@ class ParamsSerializer(serializers.Serializer[Any]):
     )
     next_text = Text(required=False, allow_null=True, allow_blank=True, max_length=LONGEST_CONTEXT)
     language_code = Text(required=False, allow_null=True, allow_blank=True, max_length=35)
+    seed = Whole(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=LARGEST_SEED,
+        help_text="Kept where the provider takes one.",
+    )
     output_format = Word(required=False, choices=tuple(formats.FORMATS))
     dialogue = serializers.ListField(
         child=LineSerializer(),

@@ -25,6 +25,12 @@ SETTINGS = {
     "volume": "volume",
     "emotion": "emotion",
 }
+OPTIONS = {
+    "previous_text": "previous_text",
+    "next_text": "next_text",
+    "language_code": "language",
+    "seed": "seed",
+}
 # Fields to blame, as orders name them: as this API does.
 FIELDS = {
     "text": "prompt",
@@ -33,6 +39,7 @@ FIELDS = {
     "format": "params.output_format",
     "inputs": "params.dialogue",
     "file": "params.file_id",
+    **{ours: f"params.{theirs}" for theirs, ours in OPTIONS.items()},
 }
 FILES = ("referenceMediaItems", "file_id")
 STRANGE = {
@@ -69,13 +76,14 @@ def again(caller: Caller, job: Job, *, key: str | None) -> Job:
             raise Invalid(_("There is no recording any more."), code="file_not_found")
         return ordering.cleaning(caller, upload=job.upload, **common)
     if job.kind == Job.Kind.DIALOGUE:
-        settings = job.voice_settings
-        return ordering.dialogue(caller, lines=_lines(job), voice_settings=settings, **common)
+        common |= {"voice_settings": job.voice_settings, "options": job.options}
+        return ordering.dialogue(caller, lines=_lines(job), **common)
     return ordering.speech(
         caller,
         voice_id=job.asked.get("voice") or (job.voice.external_id if job.voice else ""),
         text=job.text,
         voice_settings=job.voice_settings,
+        options=job.options,
         **common,
     )
 
@@ -127,6 +135,7 @@ def _speech(caller: Caller, prompt: str, params: Mapping[str, Any], common: dict
         voice_id=_voice_id(caller, params["voice"]),
         text=prompt,
         voice_settings=_settings(params),
+        options=_options(params),
         **common,
     )
 
@@ -141,7 +150,13 @@ def _dialogue(caller: Caller, params: Mapping[str, Any], common: dict[str, Any])
         if not voice:
             raise Invalid(_("A voice is required."), field=f"params.dialogue.{number}.voice")
         lines.append((_voice_id(caller, voice), line["text"]))
-    return ordering.dialogue(caller, lines=lines, voice_settings=_settings(params), **common)
+    return ordering.dialogue(
+        caller,
+        lines=lines,
+        voice_settings=_settings(params),
+        options=_options(params),
+        **common,
+    )
 
 
 def _check_fit(kind: str, params: Mapping[str, Any]) -> None:
@@ -155,6 +170,10 @@ def _check_fit(kind: str, params: Mapping[str, Any]) -> None:
 def _settings(params: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: params.get(theirs) for theirs, name in SETTINGS.items()}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _options(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {ours: params.get(theirs) for theirs, ours in OPTIONS.items()}
 
 
 def _voice_id(caller: Caller, given: str) -> str:

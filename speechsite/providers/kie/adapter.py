@@ -79,6 +79,7 @@ class Kie(HttpAdapter):
         }
     )
     controls: ClassVar[frozenset[str]] = frozenset({"stability", "similarity", "style", "speed"})
+    takes: ClassVar[frozenset[str]] = frozenset({"language"})
     refusals: ClassVar[frozenset[str]] = frozenset({"455", "500"})
     clock: Callable[[], float] = staticmethod(time.time)
 

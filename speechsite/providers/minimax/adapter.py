@@ -64,6 +64,7 @@ class MiniMax(HttpAdapter):
     name = "minimax"
     default_base_url = "https://api.minimax.io"
     controls = frozenset(wire.SETTINGS)
+    takes = frozenset({"language", "pronunciations", "voice_modify", "watermark"})
     features = frozenset(
         {
             Feature.SUBMIT,

@@ -175,6 +175,8 @@ def _common(order: SpeechOrder) -> dict[str, Any]:
         body["pronunciation_dict"] = {"tone": tones}
     if order.language and (boost := _language_boost(order.language)):
         body["language_boost"] = boost
+    if order.extra.get("watermark"):
+        body["aigc_watermark"] = True
     return {**body, **{key: order.extra[key] for key in EXTRAS if key in order.extra}}
 
 

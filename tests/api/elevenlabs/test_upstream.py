@@ -13,6 +13,7 @@ from speechsite.api.auth import Caller
 from speechsite.audio import probe
 from speechsite.credits.models import Wallet
 from tests.api.elevenlabs.talk import ask, work
+from tests.api.elevenlabs.test_sockets import talk
 from tests.fakes.tones import tone
 from tests.fakes.upstream import Fault
 from tests.jobs.upstream_site import LIAM, Site, site
@@ -115,3 +116,35 @@ def test_models_and_voices_of_the_provider_are_listed(behind: Site, live: Partne
     assert not any(name.startswith("speech-") for name in models)
     page = ask("GET", f"/v2/voices?voice_ids={LIAM}", live[1]).json()
     assert [one["name"] for one in page["voices"]] == ["Liam"]
+
+
+def test_options_reach_the_provider(behind: Site, live: Partner) -> None:
+    options = {
+        "previous_text": "It was late.",
+        "next_text": "Then it rained.",
+        "language_code": "de",
+        "seed": 0,
+    }
+    body = {"text": TEXT, "model_id": "eleven_flash_v2_5", **options}
+    assert ask("POST", f"/v1/text-to-speech/{LIAM}", live[1], body).status_code == 200
+    (task,) = behind.fakes["elevenlabs"].tasks.values()
+    assert {name: task.body.get(name) for name in options} == options
+
+
+def test_options_of_a_dialogue_reach_the_provider(behind: Site, live: Partner) -> None:
+    lines = [{"text": "Hello.", "voice_id": LIAM}]
+    body = {"inputs": lines, "language_code": "fr", "seed": 7}
+    assert ask("POST", "/v1/text-to-dialogue", live[1], body).status_code == 200
+    (task,) = behind.fakes["elevenlabs"].tasks.values()
+    assert (task.body["language_code"], task.body["seed"]) == ("fr", 7)
+
+
+def test_options_of_a_socket_reach_the_provider(behind: Site, live: Partner) -> None:
+    path = f"/v1/text-to-speech/{LIAM}/stream-input"
+    query = "model_id=eleven_flash_v2_5&language_code=de&seed=9"
+    _messages, code = talk(
+        f"{path}?{query}", live[1], {"text": "Hello there. ", "flush": True}, {"text": ""}
+    )
+    assert code == 1000
+    (task,) = behind.fakes["elevenlabs"].tasks.values()
+    assert (task.body["language_code"], task.body["seed"]) == ("de", 9)

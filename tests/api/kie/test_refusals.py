@@ -69,6 +69,7 @@ def test_an_order_that_costs_too_much_is_code_402(partner: Partner) -> None:
         ("builtin-speech", {**BUILTIN, "stability": 0.5}),
         ("builtin-speech", {**BUILTIN, "timestamps": "true"}),
         ("builtin-speech", {**BUILTIN, "language_code": 4}),
+        ("builtin-speech", {**BUILTIN, "language_code": "english"}),
         (TURBO, []),
         (TURBO, None),
         (TURBO, "text"),

@@ -129,7 +129,12 @@ def test_an_empty_wallet_is_code_1008(partner: Partner, path: str) -> None:
         ({"voice_modify": {"pitch": 101}}, 2013),
         ({"voice_modify": {"sound_effects": "cave"}}, 2013),
         ({"voice_modify": {"sound_effects": {}}}, 2013),
+        ({"voice_modify": {"pitch": 10**400}}, 2013),
+        ({"pronunciation_dict": {"tone": ["x"]}}, 2013),
+        ({"pronunciation_dict": {"tone": ["/x"]}}, 2013),
+        ({"pronunciation_dict": {"tone": ["x/" + "y" * 201]}}, 2013),
         ({"language_boost": 1}, 2013),
+        ({"language_boost": "Klingon"}, 2013),
         ({"aigc_watermark": "yes"}, 2013),
     ],
 )

@@ -27,6 +27,7 @@ QUERY = {
     "model_id": Field(),
     "output_format": Field(),
     "language_code": Field(),
+    "seed": Field("integer"),
     "enable_logging": Field("boolean", default=True),
     "inactivity_timeout": Field("number", default=DEFAULT_TIMEOUT),
     "sync_alignment": Field("boolean", default=False),

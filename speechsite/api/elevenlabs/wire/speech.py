@@ -23,6 +23,14 @@ SETTINGS = {
     "speed": "speed",
 }
 DIALOGUE_SETTINGS = {"stability": "stability", "similarity": "similarity", "speed": "speed"}
+# their word: ours. A model that cannot be told a language speaks what it reads, as upstream.
+OPTIONS = {
+    "previous_text": "previous_text",
+    "next_text": "next_text",
+    "future_text": "next_text",
+    "language_code": "language",
+    "seed": "seed",
+}
 
 VOICE_SETTINGS = {
     "stability": Field("number", minimum=0, maximum=1),
@@ -92,6 +100,12 @@ def settings(
         for name, value in (given or {}).items()
         if value is not None and names.get(name) in known
     }
+
+
+def options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What else is asked for, by our names."""
+    found = {ours: given.get(theirs) for theirs, ours in OPTIONS.items() if theirs in given}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 @dataclass(slots=True)
