@@ -22,6 +22,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "shortcuts_are_on": preferences.shortcuts_are_on(request),
         "languages": settings.LANGUAGES,
         "signup_open": settings.SIGNUP_OPEN,
+        "sends_mail": settings.HAS_EMAIL,
         "welcome_credits": settings.WELCOME_CREDITS,
         "site_version": settings.VERSION,
     }

@@ -120,3 +120,17 @@ def test_a_language_without_a_catalogue_is_neither_offered_nor_taken(
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/", "javascript:x"])
 def test_the_way_back_never_leaves_the_site(client: Client, db: None, target: str) -> None:
     assert client.post("/preferences/", {"theme": "dark", "next": target})["Location"] == "/"
+
+
+def test_a_used_link_for_a_password_offers_a_new_one(client: Client, db: None) -> None:
+    html = client.get("/account/password/reset/key/1-used/").content.decode()
+    assert "This link no longer works" in html
+    assert 'href="/account/password/reset/"' in html
+
+
+@pytest.mark.parametrize(("sends", "words"), [(True, "We send you a link"), (False, "no mail")])
+def test_the_reset_says_how_the_link_comes(
+    client: Client, db: None, settings: Any, sends: bool, words: str
+) -> None:
+    settings.HAS_EMAIL = sends
+    assert words in client.get("/account/password/reset/").content.decode()

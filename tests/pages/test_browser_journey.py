@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from tests.audio.sounds import sine
+from tests.pages import layout
 from tests.running import Site
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 ENGLISH = "The first sound of a new house is somebody reading aloud. " * 3
+LONG_WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk" * 4
 CHINESE = "你好，世界。今天天气很好，我们一起去公园散步吧。" * 4
 NUMBERS = itertools.count(1)
+PHONE: ViewportSize = {"width": 320, "height": 640}
 PASSWORD = "a-long-enough-pass-phrase"
 
 pytestmark = [
@@ -250,3 +253,20 @@ def test_nothing_typed_is_lost_on_an_error(visit: Visit) -> None:
     expect(page.locator("[role=alert]").first).to_be_visible()
     assert page.input_value("#id_text") == "🎉🎉🎉"
     assert page.input_value("input[name=title]") == "A title to keep"
+
+
+def test_a_visitors_pages_fit_a_narrow_phone(visit: Visit) -> None:
+    visit.page.set_viewport_size(PHONE)
+    assert layout.faults(visit.page, visit.site.url, layout.ENTRANCE) == {}
+
+
+def test_a_persons_pages_fit_a_narrow_phone(visit: Visit) -> None:
+    page, origin = visit.page, visit.site.url
+    page.set_viewport_size(PHONE)
+    visit.sign_up()
+    page.fill("#id_text", LONG_WORD)
+    page.fill("input[name=title]", LONG_WORD[:200])
+    page.click("#generate")
+    page.wait_for_url("**/jobs/**")
+    job = page.url.removeprefix(origin)
+    assert layout.faults(page, origin, [job, f"{job}delete/", *layout.INSIDE]) == {}

@@ -18,8 +18,8 @@ from speechsite.credits.models import MILLI
 
 MOST_ADDRESSES = 50
 MODE_CHOICES = (
-    ("test", gettext_lazy("Test: built-in engine only, costs nothing")),
-    ("live", gettext_lazy("Live: real voices, spends your credits")),
+    ("test", gettext_lazy("Test: the built-in engine speaks, costs nothing")),
+    ("live", gettext_lazy("Live: the voice you name speaks, spends your credits")),
 )
 SCOPE_WORDS = {
     "models:read": gettext_lazy("See models and prices"),
@@ -44,6 +44,7 @@ def _credits_field(label: Any) -> forms.DecimalField:
         max_value=Decimal(10**9),
         decimal_places=3,
         label=label,
+        error_messages={"min_value": gettext_lazy("Enter at least %(limit_value)s credits.")},
         widget=forms.NumberInput(attrs={"inputmode": "decimal", "step": "any"}),
     )
 
@@ -55,6 +56,7 @@ class KeyForm(forms.Form):
         max_length=80,
         label=gettext_lazy("Name"),
         help_text=gettext_lazy("Where the key is used, for example the name of the server."),
+        error_messages={"required": gettext_lazy("Give the key a name.")},
     )
     daily_cap = _credits_field(gettext_lazy("Credits a day"))
     monthly_cap = _credits_field(gettext_lazy("Credits a month"))

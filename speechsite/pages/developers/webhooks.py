@@ -12,6 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.dateparse import parse_datetime
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -169,7 +170,8 @@ def _own(request: SignedIn, webhook_id: UUID) -> WebhookEndpoint:
 
 
 def _blame(form: WebhookForm, error: OrderError) -> None:
-    form.add_error(error.field if error.field in form.fields else None, error.message)
+    field = error.field if error.field in form.fields else None
+    form.add_error(field, f"{capfirst(error.message.rstrip('.'))}.")
 
 
 def _list_page(request: SignedIn, form: WebhookForm, status: int = 200) -> HttpResponse:
