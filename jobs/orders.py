@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from unicodedata import east_asian_width
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -21,7 +22,8 @@ from speechsite.providers.controls import CONTROLS
 from speechsite.upstreams import routing
 from voices.models import SpeechModel, Voice
 
-FIRST_PIECE = 140  # characters: short, so that the first sound comes soon
+FIRST_PIECE = 140  # Latin characters: short, so that the first sound comes soon
+WIDE = 4  # how many of those a Chinese character is worth: both are about a quarter of a second
 TEST_MODEL = "builtin-speech"
 TEST_CLEANING = "builtin-cleaning"
 DEFAULT_LIMIT = 4000
@@ -206,10 +208,20 @@ def cut(text: str, voice: Voice | None, price: Price, limit: int) -> list[Piece]
     """Pieces that any channel of the model takes; put together they are the text."""
     pieces: list[Piece] = []
     start = 0
-    for piece in split(text, limit, first=min(FIRST_PIECE, limit)):
+    for piece in split(text, limit, first=min(first_length(text), limit)):
         pieces.append(Piece(piece, start, prices.count_units(price, piece), voice))
         start += len(piece)
     return pieces
+
+
+def first_length(text: str) -> int:
+    """How many characters a first piece may have, so that it lasts as long in any script."""
+    left = FIRST_PIECE
+    for place, character in enumerate(text[:FIRST_PIECE]):
+        left -= WIDE if east_asian_width(character) in "WF" else 1
+        if left < 0:
+            return place
+    return FIRST_PIECE
 
 
 def _turns(spoken: Sequence[tuple[Voice | None, str]], price: Price, limit: int) -> list[Piece]:

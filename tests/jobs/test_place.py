@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 from django_q.models import OrmQ
 
+from jobs import orders
 from jobs.errors import OrderError
 from jobs.models import Job, JobEvent, Segment
 from speechsite.credits.errors import InsufficientCredits
@@ -35,6 +36,19 @@ def test_an_order_leaves_segments_an_event_and_a_wake_up(place: Callable[..., Jo
 def test_the_first_piece_is_short_so_that_sound_comes_soon(place: Callable[..., Job]) -> None:
     job = place("This is a sentence of some length, as people write them. " * 200)
     assert len(job.segments.get(index=0).text) <= 140
+
+
+def test_the_first_piece_lasts_as_long_in_chinese(place: Callable[..., Job]) -> None:
+    job = place("那天早上港口很安静，只有几只海鸥在飞。没有人想到船会在中午以前到达！" * 20)
+    assert job.segments.get(index=0).text == job.text[:34]  # two sentences, some nine seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [("a" * 500, 140), ("早" * 500, 35), ("ab早" * 500, 71), ("短", 140), ("かな" * 200, 35)],
+)
+def test_wide_characters_count_for_more_in_a_first_piece(text: str, length: int) -> None:
+    assert orders.first_length(text) == length
 
 
 @pytest.mark.parametrize(
