@@ -5,7 +5,10 @@ Nothing sticks out, there is one heading, and each control has a name and is lar
 
 from __future__ import annotations
 
-from playwright.sync_api import Page
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 ENTRANCE = [
     "/",

@@ -11,21 +11,10 @@ from django.conf import settings as site
 from django.template.loader import get_template
 from django.test import Client
 
+from tests.pages import layout
+
 SIGNED_OUT = ["/", "/account/login/", "/account/signup/", "/account/password/reset/", "/shortcuts/"]
-SIGNED_IN = [
-    "/studio/",
-    "/history/",
-    "/wallet/",
-    "/voices/",
-    "/developers/",
-    "/developers/webhooks/",
-    "/developers/examples/",
-    "/developers/try/",
-    "/account/profile/",
-    "/account/2fa/",
-    "/account/email/",
-    "/account/password/change/",
-]
+SIGNED_IN = layout.INSIDE
 FOREIGN = re.compile(r"""(?:src|href|action|data|poster)=["'](?:https?:)?//""")
 # Data for a script is not a script.
 INLINE = re.compile(
