@@ -15,22 +15,20 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Case, Count, F, Min, Q, QuerySet, Value, When, Window
 from django.db.models.functions import Length, RowNumber
 from django.utils import timezone
 
-from jobs import holders, lifecycle, turns
+from jobs import holders, lifecycle, room, turns
+from jobs.holders import LEASE
 from jobs.models import Job, Segment
 from jobs.states import LIVE_SEGMENT, SegmentState
 from speechsite.upstreams import routing
-from speechsite.upstreams.models import Channel, Offer
+from speechsite.upstreams.models import Offer
 
-LEASE = timedelta(seconds=30)
 JOIN_LEASE = timedelta(seconds=60)
-IN_FLIGHT = (SegmentState.SUBMITTING, SegmentState.RUNNING)
 BATCH = 400  # pieces of dead workers that are looked at in one go
-RATE_MARGIN = timedelta(seconds=0.5)  # between our clock and the provider's
 SPARE = 32  # pieces looked at beyond those that are wanted: some may have to wait
 
 
@@ -57,8 +55,7 @@ def claim_waiting(worker: str, *, limit: int) -> list[Claim]:
         return []
     now = timezone.now()
     with transaction.atomic():
-        _alone()
-        board = routing.board(_busy(), _recent(now))
+        board = room.board(routing.sold(), now)
         chosen = _chosen(board, min(limit, sum(board.room.values())), now)
         claims = _take(chosen, worker, now)
     lifecycle.start({claim.segment.job_id for claim in claims})
@@ -74,14 +71,12 @@ def claim_one(worker: str, pk: int, able: Callable[[Offer], bool]) -> Claim | No
     waiting = Segment.objects.filter(pk=pk, state=SegmentState.WAITING)
     with transaction.atomic():
         # The job's row first, as whoever ends it does: so nobody waits in a circle.
-        _lock(Job.objects.filter(pk__in=waiting.values("job_id")))
-        _alone()
-        board = routing.board(_busy(), _recent(now))
+        room.lock(Job.objects.filter(pk__in=waiting.values("job_id")))
         row = waiting.select_related("voice").first()
         if row is None:
             return None
-        fit = [offer for offer in board.offers.get(row.model_slug, []) if able(offer)]
-        board.offers = {row.model_slug: fit}
+        fit = [offer for offer in routing.sold(row.model_slug) if able(offer)]
+        board = room.board(fit, now)
         try:
             need = routing.Need(len(row.text), row.voice.listed_by if row.voice else ())
             offer = board.take(row.model_slug, excluded=row.excluded_channels, need=need)
@@ -189,17 +184,6 @@ def _waiting() -> QuerySet[Segment]:
     return Segment.objects.filter(state=SegmentState.WAITING, due_at__lte=timezone.now())
 
 
-def _alone() -> None:
-    """One claim at a time, or two workers would both see the last free place of a channel."""
-    _lock(Channel.objects.filter(is_enabled=True).order_by("pk"), no_key=True)
-
-
-def _lock(rows: QuerySet[Any], *, no_key: bool = False) -> None:
-    """Hold rows until the transaction ends; SQLite's transactions are alone anyway."""
-    if connection.features.has_select_for_update:
-        list(rows.select_for_update(no_key=no_key).values_list("pk", flat=True))
-
-
 def _chosen(board: routing.Board, limit: int, now: datetime) -> dict[int, Offer]:
     """Which segment goes through which offer, at most `limit` of them."""
     models = _open_models(board, now)
@@ -246,7 +230,7 @@ def _lines(waiting: QuerySet[Segment]) -> list[turns.Line]:
 
 
 def _in_flight() -> dict[tuple[int, UUID], int]:
-    rows = Segment.objects.filter(state__in=IN_FLIGHT).order_by()
+    rows = Segment.objects.filter(state__in=room.IN_FLIGHT).order_by()
     counted = rows.values_list("user_id", "job_id").annotate(Count("pk"))
     return {(user, job): count for user, job, count in counted}
 
@@ -308,19 +292,3 @@ def _for_work(keys: Iterable[int]) -> QuerySet[Segment]:
     rows = Segment.objects.filter(pk__in=list(keys))
     rows = rows.select_related("channel", "job", "voice", "job__model", "job__upload")
     return rows.defer("job__text", "job__peaks")
-
-
-def _busy() -> dict[int, int]:
-    rows = Segment.objects.filter(state__in=IN_FLIGHT, channel__isnull=False).order_by()
-    return dict(rows.values_list("channel_id").annotate(Count("pk")))
-
-
-def _recent(now: datetime) -> dict[int, int]:
-    """Calls begun inside each limited channel's window."""
-    counts: dict[int, int] = {}
-    for channel in Channel.objects.filter(rate_count__isnull=False, is_enabled=True):
-        since = now - timedelta(seconds=channel.rate_seconds) - RATE_MARGIN
-        # A call that is being made may reach the provider at any moment from now on.
-        begun = Q(submitted_at__gt=since) | Q(state=SegmentState.SUBMITTING)
-        counts[channel.pk] = Segment.objects.filter(begun, channel=channel).count()
-    return counts

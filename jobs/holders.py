@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
 from speechsite.core.ids import new_token
+
+LEASE = timedelta(seconds=30)  # of a piece that is being submitted
 
 
 def new_name() -> str:

@@ -7,30 +7,19 @@ waits for a network: `worker` does that, and brings an `Outcome`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs import events, files, outbound, uploads
+from jobs import events, files, moves, outbound, uploads
 from jobs.models import Job, Segment
-from jobs.outcomes import (
-    Accepted,
-    Delivered,
-    Lost,
-    Outcome,
-    Postponed,
-    Refused,
-    StillRunning,
-)
+from jobs.outcomes import Delivered, Outcome, Refused
 from jobs.placing import WORK, place, place_cleaning, place_dialogue, quote_for
 from jobs.states import LIVE_JOB, LIVE_SEGMENT, JobState, SegmentState
 from speechsite.core import queue
@@ -54,10 +43,7 @@ __all__ = [
     "start",
 ]
 
-MAX_ATTEMPTS = 6
 JOIN_ATTEMPTS = 3
-LONGEST_WAIT = 3600.0  # seconds
-MAX_COST = 10**12
 NEXT_JOIN = timedelta(seconds=2)  # late pieces often come several at a time
 
 
@@ -93,8 +79,8 @@ def record_all(batch: Sequence[tuple[Segment, Outcome]]) -> list[bool]:
         rows = Job.objects.filter(pk__in={segment.job_id for segment, _ in batch}).order_by("pk")
         jobs = {job.pk: job for job in rows.select_for_update().defer("text", "peaks")}
         for segment, given in batch:
-            outcome = _worn_out(segment, given)
-            changed.append(_APPLY[type(outcome)](segment, outcome))
+            outcome = moves.worn_out(segment, given)
+            changed.append(moves.apply(segment, outcome))
             if changed[-1] and isinstance(outcome, Delivered | Refused):
                 ended.setdefault(segment.job_id, []).append((segment, outcome))
         for job in sorted((jobs[pk] for pk in ended), key=lambda job: (job.user_id, job.pk)):
@@ -114,7 +100,7 @@ def deliver_late(segment: Segment, outcome: Delivered) -> bool:
         rows = rows.exclude(state=JobState.CANCELED).defer("text", "peaks")
         job = rows.select_for_update().first()
         given_up = Segment.objects.filter(pk=segment.pk, state=SegmentState.FAILED, audio="")
-        if job is None or not given_up.update(**_sound(segment, outcome)):
+        if job is None or not given_up.update(**moves.sound(segment, outcome)):
             return False
         events.tell(job, "audio_late", segment=segment, index=segment.index)
         if job.is_finished:
@@ -160,14 +146,14 @@ def fail(job: Job, *, code: str, message: str) -> bool:
             state=JobState.FAILED,
             finished_at=now,
             failure_code=code[:40],
-            failure_message=_printable(message)[:300],
+            failure_message=moves.printable(message)[:300],
             is_joinable=False,
         )
         if not moved:
             return False
         _close_segments(job, code, message)
         ledger.settle(job.user.wallet, job_id=job.pk, captured=0)
-        events.tell(job, "failed", code=code, message=_printable(message)[:300])
+        events.tell(job, "failed", code=code, message=moves.printable(message)[:300])
         outbound.announce(job, "generation.failed")
     return True
 
@@ -238,132 +224,6 @@ def expire_waiting() -> int:
 # --- private ---------------------------------------------------------------------------------
 
 
-def _live(segment: Segment, *states: SegmentState) -> Any:
-    """The segment's row, if it is still where an outcome may find it and with the same owner."""
-    return Segment.objects.filter(pk=segment.pk, state__in=states, worker=segment.worker)
-
-
-def _accepted(segment: Segment, outcome: Accepted) -> bool:
-    now = timezone.now()
-    return bool(
-        _live(segment, SegmentState.SUBMITTING, SegmentState.UNKNOWN).update(
-            state=SegmentState.RUNNING,
-            upstream_id=_printable(outcome.upstream_id)[:200],
-            submitted_at=now,
-            due_at=now + _wait(outcome.due_in),
-            lease_until=None,
-            worker="",
-            waiting_reason="",
-        )
-    )
-
-
-def _still_running(segment: Segment, outcome: StillRunning) -> bool:
-    return bool(
-        _live(segment, SegmentState.RUNNING, SegmentState.UNKNOWN).update(
-            due_at=timezone.now() + _wait(outcome.due_in),
-            polls=F("polls") + 1,
-            fetches=F("fetches") + int(outcome.fetch_failed),
-            lease_until=None,
-            worker="",
-        )
-    )
-
-
-def _delivered(segment: Segment, outcome: Delivered) -> bool:
-    return bool(
-        Segment.objects.filter(
-            pk=segment.pk, state__in=LIVE_SEGMENT - {SegmentState.WAITING}
-        ).update(
-            **_sound(segment, outcome),
-            state=SegmentState.DONE,
-            finished_at=timezone.now(),
-            worker="",
-            waiting_reason="",
-        )
-    )
-
-
-def _sound(segment: Segment, outcome: Delivered) -> dict[str, Any]:
-    return {
-        "audio": outcome.audio,
-        "audio_format": outcome.audio_format,
-        "duration_ms": outcome.duration_ms,
-        "words": [list(word) for word in outcome.words],
-        "words_are_exact": outcome.words_are_exact,
-        "upstream_cost": _plausible(outcome.cost),
-        "upstream_id": (outcome.upstream_id or segment.upstream_id)[:200],
-        "possible_cost": False,
-        "lease_until": None,
-    }
-
-
-def _postponed(segment: Segment, outcome: Postponed) -> bool:
-    excluded = list(segment.excluded_channels)
-    if outcome.leave_out and segment.channel_id is not None:
-        excluded.append(segment.channel_id)
-    return bool(
-        _live(segment, SegmentState.SUBMITTING, SegmentState.RUNNING, SegmentState.UNKNOWN).update(
-            state=SegmentState.WAITING,
-            attempts=segment.attempts if outcome.counts else max(segment.attempts - 1, 0),
-            excluded_channels=excluded,
-            upstream_id="",
-            due_at=timezone.now() + _wait(outcome.due_in),
-            lease_until=None,
-            worker="",
-            waiting_reason=_printable(outcome.reason)[:200],
-        )
-    )
-
-
-def _lost(segment: Segment, outcome: Lost) -> bool:
-    now = timezone.now()
-    return bool(
-        _live(segment, SegmentState.SUBMITTING, SegmentState.RUNNING).update(
-            state=SegmentState.UNKNOWN,
-            submitted_at=segment.submitted_at or now,
-            due_at=now + timedelta(seconds=2),
-            deadline_at=now + timedelta(seconds=settings.UNCLEAR_DEADLINE_SECONDS),
-            lease_until=None,
-            worker="",
-            possible_cost=True,
-            waiting_reason=_printable(outcome.reason)[:200],
-        )
-    )
-
-
-def _refused(segment: Segment, outcome: Refused) -> bool:
-    changes: dict[str, Any] = {
-        "state": SegmentState.FAILED,
-        "failure_code": outcome.code[:40],
-        "failure_message": _printable(outcome.message)[:300],
-        "finished_at": timezone.now(),
-        "lease_until": None,
-        "worker": "",
-        "waiting_reason": "",
-    }
-    if outcome.possible_cost:
-        changes["possible_cost"] = True
-    return bool(_live(segment, *LIVE_SEGMENT).update(**changes))
-
-
-_APPLY: dict[type[Outcome], Any] = {
-    Accepted: _accepted,
-    StillRunning: _still_running,
-    Delivered: _delivered,
-    Postponed: _postponed,
-    Lost: _lost,
-    Refused: _refused,
-}
-
-
-def _worn_out(segment: Segment, outcome: Outcome) -> Outcome:
-    """After too many attempts, postponing becomes refusing."""
-    if isinstance(outcome, Postponed) and outcome.counts and segment.attempts >= MAX_ATTEMPTS:
-        return Refused(outcome.code, outcome.reason, outcome.raw)
-    return outcome
-
-
 def _note_ends(job: Job, ended: Sequence[tuple[Segment, Delivered | Refused]]) -> None:
     """Tell which segments of a job ended, and go on to its own end when they were the last."""
     if job.state == JobState.QUEUED:
@@ -397,7 +257,7 @@ def _keep(job: Job, result: dict[str, Any]) -> None:
 def _end_of(segment: Segment, outcome: Delivered | Refused) -> tuple[str, Segment, dict[str, Any]]:
     if isinstance(outcome, Delivered):
         return "segment_done", segment, {"index": segment.index}
-    message = _printable(outcome.message)[:300]
+    message = moves.printable(outcome.message)[:300]
     data = {"index": segment.index, "code": outcome.code, "message": message}
     return "segment_failed", segment, data
 
@@ -411,28 +271,11 @@ def _close_segments(job: Job, code: str, message: str) -> None:
     live.update(
         state=SegmentState.FAILED,
         failure_code=code[:40],
-        failure_message=_printable(message)[:300],
+        failure_message=moves.printable(message)[:300],
         finished_at=timezone.now(),
         lease_until=None,
         waiting_reason="",
     )
-
-
-def _printable(text: str) -> str:
-    """Without what a database refuses: a provider may say anything, but must not stop us."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
-
-
-def _wait(seconds: float) -> timedelta:
-    """A wait that a provider asked for, within reason."""
-    if not math.isfinite(seconds):
-        return timedelta(seconds=LONGEST_WAIT)
-    return timedelta(seconds=min(max(seconds, 0.0), LONGEST_WAIT))
-
-
-def _plausible(cost: Decimal | None) -> Decimal | None:
-    """A provider's bill as it can be written down; nonsense is no bill."""
-    return cost if cost is not None and cost.is_finite() and 0 <= cost < MAX_COST else None
 
 
 def _settle(job: Job) -> int:

@@ -20,6 +20,7 @@ from speechsite.credits import prices
 from speechsite.credits.models import Price
 from speechsite.providers.controls import CONTROLS
 from speechsite.upstreams import routing
+from speechsite.upstreams.models import Offer
 from voices.models import SpeechModel, Voice
 
 FIRST_PIECE = 140  # Latin characters: short, so that the first sound comes soon
@@ -50,6 +51,7 @@ class Prepared:
     voice_settings: dict[str, Any]
     model_slug: str  # what the segments are routed by; a test order runs on the built-in engine
     options: dict[str, Any] = field(default_factory=dict)
+    offers: Sequence[Offer] = ()  # what is sold of that model
 
 
 def normal(text: str) -> str:
@@ -75,14 +77,14 @@ def prepare(
     check_format(output_format)
     controls = check_settings(model, voice_settings)
     price = prices.price_of(model.slug)
-    slug = TEST_MODEL if is_test else model.slug
-    limit = routing.text_limit(slug) or DEFAULT_LIMIT
+    offers = _offers(model, is_test=is_test)
     return Prepared(
         text=text,
         quote=prices.quote(price, text=text),
-        pieces=cut(text, voice, price, limit),
+        pieces=cut(text, voice, price, routing.text_limit(offers) or DEFAULT_LIMIT),
         voice_settings=controls,
-        model_slug=slug,
+        model_slug=TEST_MODEL if is_test else model.slug,
+        offers=offers,
         options=checked_options(options or {}),
     )
 
@@ -106,8 +108,8 @@ def prepare_dialogue(
         check_voice(voice, model, user, is_test=is_test)
     check_format(output_format)
     price = prices.price_of(model.slug)
-    slug = TEST_MODEL if is_test else model.slug
-    limit = routing.text_limit(slug) or DEFAULT_LIMIT
+    offers = _offers(model, is_test=is_test)
+    limit = routing.text_limit(offers) or DEFAULT_LIMIT
     is_native = model.kind == SpeechModel.Kind.DIALOGUE and not is_test
     pieces = _scenes(spoken, price, limit) if is_native else _turns(spoken, price, limit)
     return Prepared(
@@ -115,7 +117,8 @@ def prepare_dialogue(
         quote=prices.quote(price, text=text),
         pieces=pieces,
         voice_settings=check_settings(model, voice_settings),
-        model_slug=slug,
+        model_slug=TEST_MODEL if is_test else model.slug,
+        offers=offers,
         options=checked_options(options or {}),
     )
 
@@ -222,6 +225,12 @@ def first_length(text: str) -> int:
         if left < 0:
             return place
     return FIRST_PIECE
+
+
+def _offers(model: SpeechModel, *, is_test: bool) -> list[Offer]:
+    if is_test and model.slug != TEST_MODEL:
+        return routing.sold(TEST_MODEL)
+    return model.offers
 
 
 def _turns(spoken: Sequence[tuple[Voice | None, str]], price: Price, limit: int) -> list[Piece]:

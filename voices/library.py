@@ -145,8 +145,7 @@ def offered_models() -> set[str]:
 
 def is_on_offer(model: SpeechModel) -> bool:
     """Whether some enabled channel sells this model."""
-    offers = Offer.objects.filter(model=model.slug, is_enabled=True, channel__is_enabled=True)
-    return offers.exists()
+    return bool(model.offers)
 
 
 def languages(user: User) -> list[tuple[str, str, int]]:

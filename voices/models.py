@@ -9,9 +9,12 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from speechsite.core.ids import new_id
+from speechsite.upstreams import routing
+from speechsite.upstreams.models import Offer
 
 
 class SpeechModel(models.Model):
@@ -38,6 +41,11 @@ class SpeechModel(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @cached_property
+    def offers(self) -> list[Offer]:
+        """What enabled channels sell of it, read once for an order that asks several times."""
+        return routing.sold(self.slug)
 
 
 class VoiceQuerySet(models.QuerySet["Voice"]):

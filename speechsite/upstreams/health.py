@@ -63,6 +63,12 @@ def note_limit(channel: Channel, maximum: int) -> None:
         channel.observed_concurrency = maximum
 
 
+def is_rested(channel: Channel) -> bool:
+    """Whether a channel that failed has rested long enough to be tried once more."""
+    is_open = channel.breaker == Channel.Breaker.OPEN
+    return is_open and channel.resting_until is not None and channel.resting_until <= timezone.now()
+
+
 def half_open_rested() -> None:
     """Let channels whose rest is over try once more."""
     Channel.objects.filter(breaker=Channel.Breaker.OPEN, resting_until__lte=timezone.now()).update(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Mapping, MutableMapping
+from collections.abc import Collection, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 
 from django.utils import timezone
@@ -101,13 +101,23 @@ class Board:
         return taken
 
 
-def board(busy: Mapping[int, int], recent: Mapping[int, int]) -> Board:
-    """Read the offers; `busy` counts calls in flight, `recent` calls inside the rate window."""
-    health.half_open_rested()
+def sold(model: str | None = None) -> list[Offer]:
+    """The offers of enabled channels, of one model or of all, with their channels."""
+    rows = Offer.objects.filter(is_enabled=True, channel__is_enabled=True).select_related("channel")
+    if model is not None:
+        rows = rows.filter(model=model)
+    offers = list(rows)
+    if any(health.is_rested(offer.channel) for offer in offers):
+        health.half_open_rested()
+        offers = list(rows.all())
+    return offers
+
+
+def board(sold: Iterable[Offer], busy: Mapping[int, int], recent: Mapping[int, int]) -> Board:
+    """Lay the offers out; `busy` counts calls in flight, `recent` calls inside the rate window."""
     offers: dict[str, list[Offer]] = {}
     room: dict[int, int] = {}
-    rows = Offer.objects.filter(is_enabled=True, channel__is_enabled=True).select_related("channel")
-    for offer in rows:
+    for offer in sold:
         offers.setdefault(offer.model, []).append(offer)
         channel = offer.channel
         if channel.pk in room:
@@ -116,13 +126,12 @@ def board(busy: Mapping[int, int], recent: Mapping[int, int]) -> Board:
     return Board(offers, room)
 
 
-def text_limit(model: str) -> int | None:
-    """The characters that every enabled channel of a model takes in one call, else None.
+def text_limit(offers: Iterable[Offer]) -> int | None:
+    """The characters that every one of these offers takes in one call; None without any.
 
     The smallest limit, so that a piece can move to any of them.
     """
-    limits = Offer.objects.filter(model=model, is_enabled=True, channel__is_enabled=True)
-    return min(limits.values_list("max_characters", flat=True), default=None)
+    return min((offer.max_characters for offer in offers), default=None)
 
 
 def _room(channel: Channel, busy: int, recent: int) -> int:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import attempts, claims, lifecycle
+from jobs import attempts, claims, lifecycle, moves
 from jobs.models import Job, Segment
 from jobs.outcomes import Accepted, Delivered, Lost, Postponed, Refused
 from jobs.states import FINAL_JOB, JobState, SegmentState
@@ -57,7 +57,7 @@ def all_refused(job: Job) -> None:
 
 
 def tried_too_often(job: Job) -> None:
-    job.segments.update(attempts=lifecycle.MAX_ATTEMPTS)
+    job.segments.update(attempts=moves.MAX_ATTEMPTS)
     for piece in pieces(job):
         lifecycle.record(piece, Postponed("no"))
 

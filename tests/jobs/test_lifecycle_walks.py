@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from jobs import claims, lifecycle
+from jobs import claims, lifecycle, moves
 from jobs.models import Job, Segment
 from jobs.outcomes import Accepted, Delivered, Lost, Outcome, Postponed, Refused, StillRunning
 from jobs.states import FINAL_JOB, FINAL_SEGMENT, SegmentState, job_can_move, segment_can_move
@@ -292,7 +292,7 @@ class JobWalk(RuleBasedStateMachine):
     def _heard(self, copy: Copy, outcome: Outcome) -> bool:
         piece = self.pieces[copy.row.pk]
         counts = isinstance(outcome, Postponed) and outcome.counts
-        if counts and copy.attempts >= lifecycle.MAX_ATTEMPTS:
+        if counts and copy.attempts >= moves.MAX_ATTEMPTS:
             outcome = Refused("x", "y")
         is_his = piece.worker == copy.worker or isinstance(outcome, Delivered)
         if piece.state not in FINDS[type(outcome)] or not is_his:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from jobs import lifecycle
+from jobs import lifecycle, moves
 from jobs.models import Job, Segment
 from jobs.outcomes import Accepted, Lost, Outcome, Postponed, Refused, StillRunning
 from jobs.states import JobState, SegmentState
@@ -79,7 +79,7 @@ def test_a_postponed_piece_waits_and_says_why(place: Place) -> None:
 def test_postponing_too_often_is_refusing(place: Place) -> None:
     job = place()
     segment = job.segments.get()
-    Segment.objects.filter(pk=segment.pk).update(attempts=lifecycle.MAX_ATTEMPTS)
+    Segment.objects.filter(pk=segment.pk).update(attempts=moves.MAX_ATTEMPTS)
     lifecycle.record(claimed(segment), Postponed("Down.", code="unavailable"))
     job.refresh_from_db()
     assert (job.state, job.failure_code) == (JobState.FAILED, "unavailable")
@@ -87,10 +87,10 @@ def test_postponing_too_often_is_refusing(place: Place) -> None:
 
 def test_being_told_to_slow_down_uses_up_no_attempt(place: Place) -> None:
     segment = place().segments.get()
-    Segment.objects.filter(pk=segment.pk).update(attempts=lifecycle.MAX_ATTEMPTS)
+    Segment.objects.filter(pk=segment.pk).update(attempts=moves.MAX_ATTEMPTS)
     lifecycle.record(claimed(segment), Postponed("Slowly.", counts=False))
     segment.refresh_from_db()
-    assert (segment.state, segment.attempts) == (SegmentState.WAITING, lifecycle.MAX_ATTEMPTS - 1)
+    assert (segment.state, segment.attempts) == (SegmentState.WAITING, moves.MAX_ATTEMPTS - 1)
 
 
 def test_a_lost_answer_is_unclear_and_marked_as_a_possible_cost(place: Place) -> None:

@@ -10,7 +10,7 @@ import pytest
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from jobs import lifecycle
+from jobs import moves
 from jobs.models import Segment
 from jobs.states import JobState, SegmentState
 from speechsite.audio import probe
@@ -96,12 +96,12 @@ def test_what_cannot_have_been_lost_is_never_bought_twice(
     job = here.place(channel="rivya")
     closed: list[bool] = []
 
-    def close(segment: Segment, outcome: Any, inner: Any = lifecycle._lost) -> bool:
+    def close(segment: Segment, outcome: Any, inner: Any = moves._lost) -> bool:
         rivya.fault, rivya.times = Fault.MAINTENANCE, None
         closed.append(True)
         return bool(inner(segment, outcome))
 
-    monkeypatch.setitem(lifecycle._APPLY, lifecycle.Lost, close)
+    monkeypatch.setitem(moves._APPLY, moves.Lost, close)
     here.work()
     job = settled(job)
     piece = job.segments.get()

@@ -40,7 +40,7 @@ def _seen(model: SpeechModel) -> wire.SeenModel:
         description=model.description or model.name,
         takes=model.controls,
         languages=[(code, language_name(code)) for code in codes],
-        longest_text=routing.text_limit(model.slug) or 10_000,
+        longest_text=routing.text_limit(model.offers) or 10_000,
         rate=_rate(model),
     )
 

@@ -60,7 +60,7 @@ def _model(model: SpeechModel, voices: list[str]) -> dict[str, Any]:
         "billing_type": "METERED",
         "price": price,
         "supported_modes": [_mode(model)],
-        "max_prompt_length": None if needs_file else routing.text_limit(model.slug),
+        "max_prompt_length": None if needs_file else routing.text_limit(model.offers),
         "reference_media": {"kinds": ["audio"], "max_items": 1} if needs_file else None,
         "params": _params(model, voices),
         "api_status": "available" if price else "coming_soon",

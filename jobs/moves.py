@@ -1,0 +1,184 @@
+"""How one outcome moves one segment: a guarded UPDATE each, for `lifecycle` alone.
+
+Every guard says in which states an outcome may find its segment, so what comes late or
+twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
+
+from jobs.models import Segment
+from jobs.outcomes import (
+    Accepted,
+    Delivered,
+    Lost,
+    Outcome,
+    Postponed,
+    Refused,
+    StillRunning,
+)
+from jobs.states import LIVE_SEGMENT, SegmentState
+
+MAX_ATTEMPTS = 6
+LONGEST_WAIT = 3600.0  # seconds
+MAX_COST = 10**12
+
+
+def apply(segment: Segment, outcome: Outcome) -> bool:
+    """Move a segment; False when the outcome came late or twice."""
+    return bool(_APPLY[type(outcome)](segment, outcome))
+
+
+def worn_out(segment: Segment, outcome: Outcome) -> Outcome:
+    """After too many attempts, postponing becomes refusing."""
+    if isinstance(outcome, Postponed) and outcome.counts and segment.attempts >= MAX_ATTEMPTS:
+        return Refused(outcome.code, outcome.reason, outcome.raw)
+    return outcome
+
+
+def sound(segment: Segment, outcome: Delivered) -> dict[str, Any]:
+    """The columns of a segment that say what its sound is."""
+    return {
+        "audio": outcome.audio,
+        "audio_format": outcome.audio_format,
+        "duration_ms": outcome.duration_ms,
+        "words": [list(word) for word in outcome.words],
+        "words_are_exact": outcome.words_are_exact,
+        "upstream_cost": _plausible(outcome.cost),
+        "upstream_id": (outcome.upstream_id or segment.upstream_id)[:200],
+        "possible_cost": False,
+        "lease_until": None,
+    }
+
+
+def printable(text: str) -> str:
+    """Without what a database refuses: a provider may say anything, but must not stop us."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
+
+
+# --- private ---------------------------------------------------------------------------------
+
+
+def _live(segment: Segment, *states: SegmentState) -> Any:
+    """The segment's row, if it is still where an outcome may find it and with the same owner."""
+    return Segment.objects.filter(pk=segment.pk, state__in=states, worker=segment.worker)
+
+
+def _accepted(segment: Segment, outcome: Accepted) -> bool:
+    now = timezone.now()
+    return bool(
+        _live(segment, SegmentState.SUBMITTING, SegmentState.UNKNOWN).update(
+            state=SegmentState.RUNNING,
+            upstream_id=printable(outcome.upstream_id)[:200],
+            submitted_at=now,
+            due_at=now + _wait(outcome.due_in),
+            lease_until=None,
+            worker="",
+            waiting_reason="",
+        )
+    )
+
+
+def _still_running(segment: Segment, outcome: StillRunning) -> bool:
+    return bool(
+        _live(segment, SegmentState.RUNNING, SegmentState.UNKNOWN).update(
+            due_at=timezone.now() + _wait(outcome.due_in),
+            polls=F("polls") + 1,
+            fetches=F("fetches") + int(outcome.fetch_failed),
+            lease_until=None,
+            worker="",
+        )
+    )
+
+
+def _delivered(segment: Segment, outcome: Delivered) -> bool:
+    return bool(
+        Segment.objects.filter(
+            pk=segment.pk, state__in=LIVE_SEGMENT - {SegmentState.WAITING}
+        ).update(
+            **sound(segment, outcome),
+            state=SegmentState.DONE,
+            finished_at=timezone.now(),
+            worker="",
+            waiting_reason="",
+        )
+    )
+
+
+def _postponed(segment: Segment, outcome: Postponed) -> bool:
+    excluded = list(segment.excluded_channels)
+    if outcome.leave_out and segment.channel_id is not None:
+        excluded.append(segment.channel_id)
+    return bool(
+        _live(segment, SegmentState.SUBMITTING, SegmentState.RUNNING, SegmentState.UNKNOWN).update(
+            state=SegmentState.WAITING,
+            attempts=segment.attempts if outcome.counts else max(segment.attempts - 1, 0),
+            excluded_channels=excluded,
+            upstream_id="",
+            due_at=timezone.now() + _wait(outcome.due_in),
+            lease_until=None,
+            worker="",
+            waiting_reason=printable(outcome.reason)[:200],
+        )
+    )
+
+
+def _lost(segment: Segment, outcome: Lost) -> bool:
+    now = timezone.now()
+    return bool(
+        _live(segment, SegmentState.SUBMITTING, SegmentState.RUNNING).update(
+            state=SegmentState.UNKNOWN,
+            submitted_at=segment.submitted_at or now,
+            due_at=now + timedelta(seconds=2),
+            deadline_at=now + timedelta(seconds=settings.UNCLEAR_DEADLINE_SECONDS),
+            lease_until=None,
+            worker="",
+            possible_cost=True,
+            waiting_reason=printable(outcome.reason)[:200],
+        )
+    )
+
+
+def _refused(segment: Segment, outcome: Refused) -> bool:
+    changes: dict[str, Any] = {
+        "state": SegmentState.FAILED,
+        "failure_code": outcome.code[:40],
+        "failure_message": printable(outcome.message)[:300],
+        "finished_at": timezone.now(),
+        "lease_until": None,
+        "worker": "",
+        "waiting_reason": "",
+    }
+    if outcome.possible_cost:
+        changes["possible_cost"] = True
+    return bool(_live(segment, *LIVE_SEGMENT).update(**changes))
+
+
+def _wait(seconds: float) -> timedelta:
+    """A wait that a provider asked for, within reason."""
+    if not math.isfinite(seconds):
+        return timedelta(seconds=LONGEST_WAIT)
+    return timedelta(seconds=min(max(seconds, 0.0), LONGEST_WAIT))
+
+
+def _plausible(cost: Decimal | None) -> Decimal | None:
+    """A provider's bill as it can be written down; nonsense is no bill."""
+    return cost if cost is not None and cost.is_finite() and 0 <= cost < MAX_COST else None
+
+
+_APPLY: dict[type[Outcome], Any] = {
+    Accepted: _accepted,
+    StillRunning: _still_running,
+    Delivered: _delivered,
+    Postponed: _postponed,
+    Lost: _lost,
+    Refused: _refused,
+}
