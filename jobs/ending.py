@@ -1,4 +1,4 @@
-"""Ends a job whose pieces are all there: joins them, keeps the result and has it charged."""
+"""Ends a job whose pieces are all there: keeps the result and has it charged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import logging
 from uuid import UUID
 
 from jobs import claims, intake, joining, lifecycle
-from jobs.models import Job
+from jobs.models import Job, Segment
+from jobs.outcomes import Delivered
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,17 @@ def end(worker: str, pk: UUID) -> bool:
         logger.exception("job %s: joining failed", pk)
         lifecycle.give_up_joining(job, type(error).__name__)
         return False
+
+
+def keep(collected: intake.Collected, segment: Segment) -> tuple[Delivered, bool]:
+    """Store a piece and record it; and whether its job ended with it. Blocks.
+
+    Raises Garbled, and then nothing was kept.
+    """
+    outcome = intake.store(collected, segment)
+    if not lifecycle.record(segment, outcome):
+        intake.discard(outcome.audio)
+    return outcome, lifecycle.is_result(segment.job, outcome)
 
 
 def finish(job: Job, joined: joining.Joined) -> bool:

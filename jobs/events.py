@@ -7,6 +7,8 @@ from typing import Any
 
 from jobs.models import Job, JobEvent, Segment
 
+Told = tuple[str, Segment | None, dict[str, Any]]  # kind, segment, data
+
 
 def tell(job: Job, kind: str, *, segment: Segment | None = None, **data: Any) -> JobEvent:
     """Add an event to the job's story, in the caller's transaction."""
@@ -15,8 +17,8 @@ def tell(job: Job, kind: str, *, segment: Segment | None = None, **data: Any) ->
     )
 
 
-def tell_all(job: Job, told: Sequence[tuple[str, Segment, dict[str, Any]]]) -> None:
-    """Add events about a job's segments (kind, segment, data), in their order."""
+def tell_all(job: Job, told: Sequence[Told]) -> None:
+    """Add events of one job, in their order."""
     JobEvent.objects.bulk_create(
         JobEvent(job_id=job.pk, user_id=job.user_id, segment=segment, kind=kind, data=data)
         for kind, segment, data in told

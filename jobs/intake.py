@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, cast
@@ -90,10 +91,14 @@ def store(collected: Collected, segment: Segment) -> Delivered:
         raise Garbled("the provider sent no audio")
     codec, rate = _described(collected.format)
     keep = _keep_samples if codec == "pcm" else _keep_as_it_came
-    stored, name, duration_ms = keep(collected, rate, segment)
-    words, are_exact = _words(collected, segment.text, duration_ms)
-    return Delivered(
-        stored, name, duration_ms, words, are_exact, collected.cost, collected.upstream_id
+    kept = keep(collected, rate, segment)
+    words, are_exact = _words(collected, segment.text, kept.duration_ms)
+    return replace(
+        kept,
+        words=words,
+        words_are_exact=are_exact,
+        cost=collected.cost,
+        upstream_id=collected.upstream_id,
     )
 
 
@@ -102,7 +107,8 @@ def silence(segment: Segment) -> Delivered:
     rest = np.zeros(SILENCE_MS * 22_050 // 1000, dtype="<i2")
     with tempfile.NamedTemporaryFile(prefix="speechsite-", suffix=".flac") as file:
         encode.encode_file([rest], "flac_22050", 22_050, Path(file.name))
-        return Delivered(_save(file, ".flac", segment), "flac_22050", SILENCE_MS, (), True)
+        stored, size = _save(file, ".flac", segment)
+        return Delivered(stored, "flac_22050", SILENCE_MS, size, words_are_exact=True)
 
 
 def discard(name: str) -> None:
@@ -122,18 +128,18 @@ def _described(name: str) -> tuple[str, int]:
     return codec, int(rate)
 
 
-def _keep_samples(collected: Collected, rate: int, segment: Segment) -> tuple[str, str, int]:
+def _keep_samples(collected: Collected, rate: int, segment: Segment) -> Delivered:
     samples = collected.size // 2
     if samples == 0:
         raise Garbled("the provider sent no audio")
     name = _flac_for(rate)
     with tempfile.NamedTemporaryFile(prefix="speechsite-", suffix=".flac") as file:
         encode.encode_file(_blocks(collected.file), name, rate, Path(file.name))
-        stored = _save(file, ".flac", segment)
-    return stored, name, round(samples * 1000 / rate)
+        stored, size = _save(file, ".flac", segment)
+    return Delivered(stored, name, round(samples * 1000 / rate), size)
 
 
-def _keep_as_it_came(collected: Collected, rate: int, segment: Segment) -> tuple[str, str, int]:
+def _keep_as_it_came(collected: Collected, rate: int, segment: Segment) -> Delivered:
     collected.file.seek(0)
     try:
         found = probe.probe(collected.file, renditions.hint(collected.format))
@@ -141,8 +147,8 @@ def _keep_as_it_came(collected: Collected, rate: int, segment: Segment) -> tuple
         raise Garbled(f"the provider's audio does not decode: {error}") from error
     if found.duration_ms <= 0:
         raise Garbled("the provider's audio has no length")
-    suffix = f".{collected.format.partition('_')[0]}"
-    return _save(collected.file, suffix, segment), collected.format, found.duration_ms
+    stored, size = _save(collected.file, f".{collected.format.partition('_')[0]}", segment)
+    return Delivered(stored, collected.format, found.duration_ms, size)
 
 
 def _flac_for(rate: int) -> str:
@@ -155,9 +161,11 @@ def _blocks(file: IO[bytes]) -> Iterator[np.ndarray]:
         yield np.frombuffer(block[: len(block) // 2 * 2], dtype="<i2")
 
 
-def _save(file: IO[bytes], suffix: str, segment: Segment) -> str:
+def _save(file: IO[bytes], suffix: str, segment: Segment) -> tuple[str, int]:
+    """Where it is stored, and its bytes."""
+    size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    return default_storage.save(media_name(segment.job_id, suffix), File(file))
+    return default_storage.save(media_name(segment.job_id, suffix), File(file)), size
 
 
 def _words(

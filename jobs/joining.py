@@ -11,15 +11,13 @@ from pathlib import Path
 from django.core.files import File
 from django.core.files.storage import default_storage
 
-from jobs import disk
+from jobs import disk, renditions
 from jobs.models import Job, media_name
 from speechsite.audio import formats
 from speechsite.audio.decode import Samples
 from speechsite.audio.join import Part
 from speechsite.audio.join import join as join_parts
 from speechsite.audio.peaks import Peaks
-
-PEAKS = 600
 
 
 class Interrupted(Exception):
@@ -68,7 +66,7 @@ def join(job: Job, parts: Sequence[tuple[str, str | None]], stopped: Callable[[]
             raise Interrupted
         with path.open("rb") as file:
             stored = default_storage.save(media_name(job.pk, path.suffix), File(file))
-    return Joined(stored, joined.size, joined.duration_ms, collector.levels(PEAKS))
+    return Joined(stored, joined.size, joined.duration_ms, collector.levels(renditions.PEAKS))
 
 
 class _Watched(Peaks):

@@ -34,6 +34,7 @@ __all__ = [
     "fail",
     "finish",
     "give_up_joining",
+    "is_result",
     "place",
     "place_cleaning",
     "place_dialogue",
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 JOIN_ATTEMPTS = 3
+SHORT_MS = 120_000
 NEXT_JOIN = timedelta(seconds=2)  # late pieces often come several at a time
 
 
@@ -77,14 +79,16 @@ def record_all(batch: Sequence[tuple[Segment, Outcome]]) -> list[bool]:
     with transaction.atomic():
         # The job's row first, always: whoever ends the last segment sees all the others.
         rows = Job.objects.filter(pk__in={segment.job_id for segment, _ in batch}).order_by("pk")
-        jobs = {job.pk: job for job in rows.select_for_update().defer("text", "peaks")}
+        states = dict(rows.select_for_update().values_list("pk", "state"))
         for segment, given in batch:
             outcome = moves.worn_out(segment, given)
             changed.append(moves.apply(segment, outcome))
             if changed[-1] and isinstance(outcome, Delivered | Refused):
                 ended.setdefault(segment.job_id, []).append((segment, outcome))
-        for job in sorted((jobs[pk] for pk in ended), key=lambda job: (job.user_id, job.pk)):
-            _note_ends(job, ended[job.pk])
+        # Of these only what was ordered is read, and that never changes.
+        jobs = {segment.job_id: segment.job for segment, _ in batch if segment.job_id in ended}
+        for job in sorted(jobs.values(), key=lambda job: (job.user_id, job.pk)):
+            _note_ends(job, states[job.pk], ended[job.pk])
     return changed
 
 
@@ -124,7 +128,7 @@ def finish(job: Job, *, audio: str, size: int, duration_ms: int, peaks: list[int
         if before is None:
             return False
         _keep(job, result)
-        files.remove([before.audio] if before.audio else [])
+        files.remove(_of_no_piece(job, before.audio))
         moved = Job.objects.filter(pk=job.pk, state=JobState.PROCESSING).update(
             state=JobState.SUCCEEDED, finished_at=now
         )
@@ -136,6 +140,13 @@ def finish(job: Job, *, audio: str, size: int, duration_ms: int, peaks: list[int
         else:
             events.tell(job, "audio_ready")
     return True
+
+
+def is_result(job: Job, outcome: Delivered) -> bool:
+    """Whether a piece is all of its job, as it was ordered: then there is nothing to join."""
+    is_as_ordered = bool(outcome.size) and outcome.audio_format == job.output_format
+    # Its waveform is made when somebody looks at it: that may not take long.
+    return job.segment_count == 1 and is_as_ordered and outcome.duration_ms <= SHORT_MS
 
 
 def fail(job: Job, *, code: str, message: str) -> bool:
@@ -214,6 +225,7 @@ def expire_waiting() -> int:
     overdue = Segment.objects.filter(
         state=SegmentState.WAITING, deadline_at__lte=timezone.now()
     ).exclude(waiting_reason="")
+    overdue = overdue.select_related("job").defer("job__text", "job__peaks")
     expired = 0
     for segment in overdue.iterator(chunk_size=200):
         message = _("No provider could take the work in time: %s") % segment.waiting_reason
@@ -224,26 +236,55 @@ def expire_waiting() -> int:
 # --- private ---------------------------------------------------------------------------------
 
 
-def _note_ends(job: Job, ended: Sequence[tuple[Segment, Delivered | Refused]]) -> None:
+def _note_ends(job: Job, state: str, ended: Sequence[tuple[Segment, Delivered | Refused]]) -> None:
     """Tell which segments of a job ended, and go on to its own end when they were the last."""
-    if job.state == JobState.QUEUED:
+    if state == JobState.QUEUED:
         start([job.pk])
-    events.tell_all(job, [_end_of(segment, outcome) for segment, outcome in ended])
+    segment, last = ended[-1]
+    if isinstance(last, Delivered) and is_result(job, last):
+        _succeed(job, segment, last)
+        return
+    events.tell_all(job, [_end_of(*one) for one in ended])
     if job.segments.filter(state__in=LIVE_SEGMENT).exists():
         return
     if job.segments.filter(state=SegmentState.DONE).exists():
         Job.objects.filter(pk=job.pk).update(is_joinable=True)
         return
-    last = ended[-1][1]
     if isinstance(last, Refused):
         fail(job, code=last.code, message=last.message)
         _let_join(job)
+
+
+def _succeed(job: Job, segment: Segment, outcome: Delivered) -> None:
+    """The only piece is the result: nothing is left to join, and the job ends with it."""
+    charged = _share_of_quote(job, segment.units)
+    moved = Job.objects.filter(pk=job.pk, state=JobState.PROCESSING).update(
+        state=JobState.SUCCEEDED,
+        finished_at=timezone.now(),
+        audio=outcome.audio,
+        audio_bytes=outcome.size,
+        duration_ms=outcome.duration_ms,
+        charged=charged,
+    )
+    if not moved:
+        raise RuntimeError(f"job {job.pk} is over, but its only piece was not")
+    ledger.settle(job.user.wallet, job_id=job.pk, captured=charged)
+    ended: events.Told = ("succeeded", None, {"charged": charged, "problems": 0})
+    events.tell_all(job, [_end_of(segment, outcome), ended])
+    outbound.announce(job, "generation.succeeded")
 
 
 def _let_join(job: Job) -> None:
     """A job that is over: what can be heard of it, if anything, is put together."""
     heard = job.segments.with_sound()
     Job.objects.filter(pk=job.pk).update(is_joinable=heard.exists())
+
+
+def _of_no_piece(job: Job, audio: str) -> list[str]:
+    """An earlier result that may go: a piece that was the whole result keeps its file."""
+    if not audio or job.segments.filter(audio=audio).exists():
+        return []
+    return [audio]
 
 
 def _keep(job: Job, result: dict[str, Any]) -> None:
@@ -254,7 +295,7 @@ def _keep(job: Job, result: dict[str, Any]) -> None:
     rows.update(**result, is_joinable=not is_whole, join_lease_until=again)
 
 
-def _end_of(segment: Segment, outcome: Delivered | Refused) -> tuple[str, Segment, dict[str, Any]]:
+def _end_of(segment: Segment, outcome: Delivered | Refused) -> events.Told:
     if isinstance(outcome, Delivered):
         return "segment_done", segment, {"index": segment.index}
     message = moves.printable(outcome.message)[:300]
@@ -281,12 +322,15 @@ def _close_segments(job: Job, code: str, message: str) -> None:
 def _settle(job: Job) -> int:
     """Charge for what was delivered, give the rest back; returns the charge."""
     done = job.segments.filter(state=SegmentState.DONE)
-    delivered = done.aggregate(units=Sum("units"))["units"] or 0
-    charged = 0  # without a price nothing was agreed on, so nothing is owed
-    if job.price is not None:
-        charged = prices.settled(
-            job.price, quoted_units=job.units, delivered_units=delivered, quoted=job.quoted
-        )
+    charged = _share_of_quote(job, done.aggregate(units=Sum("units"))["units"] or 0)
     ledger.settle(job.user.wallet, job_id=job.pk, captured=charged)
     Job.objects.filter(pk=job.pk).update(charged=charged)
     return charged
+
+
+def _share_of_quote(job: Job, delivered_units: int) -> int:
+    if job.price is None:
+        return 0  # nothing was agreed on, so nothing is owed
+    return prices.settled(
+        job.price, quoted_units=job.units, delivered_units=delivered_units, quoted=job.quoted
+    )

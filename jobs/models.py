@@ -15,7 +15,7 @@ from jobs import states
 from speechsite.accounts.models import ApiKey
 from speechsite.core.ids import new_id, new_token
 from speechsite.credits.models import Price
-from speechsite.upstreams.models import Channel
+from speechsite.upstreams.models import Channel, Offer
 from voices.models import SpeechModel, Voice
 
 
@@ -121,6 +121,11 @@ class Job(models.Model):
 
     # Set by `placing` on a job that an earlier order with the same key made.
     is_replay = False
+    # Set by `placing` where the placing process speaks the first piece itself: that piece,
+    # with its channel, and the offer to send it through.
+    first_claim: tuple[Segment, Offer] | None = None
+    # Set by the limits of the API: the account's jobs under way when this one was placed.
+    under_way: int | None = None
     # Set by `joining`: a piece that comes meanwhile is told by the number.
     joined_pieces: int | None = None
 

@@ -40,6 +40,7 @@ class Delivered:
     audio: str
     audio_format: str
     duration_ms: int
+    size: int = 0  # bytes
     words: Sequence[Sequence[int]] = ()
     words_are_exact: bool = False
     cost: Decimal | None = None

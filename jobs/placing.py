@@ -11,19 +11,31 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from jobs import events, orders
+from jobs import events, orders, room
 from jobs.errors import OrderError
+from jobs.holders import LEASE
 from jobs.models import Job, Segment, Upload
+from jobs.states import JobState, SegmentState
 from speechsite.accounts.models import ApiKey, User
 from speechsite.core import queue
 from speechsite.core.ids import new_id
 from speechsite.credits import ledger, prices
 from speechsite.credits.models import Wallet
+from speechsite.upstreams import routing
+from speechsite.upstreams.models import Offer
 from voices.models import SpeechModel, Voice
 
 WORK = "jobs.tasks.work"
 TITLE_LENGTH = 60
 DEFAULT_FORMAT = "mp3_44100_128"
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """The process that speaks what it places: its name on leases, and what it can speak through."""
+
+    name: str
+    able: Callable[[Offer], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,8 @@ class Origin:
     idempotency_key: str | None = None
     # The placing process speaks the pieces itself; workers leave them alone this long.
     reserve_seconds: float = 0.0
+    # It begins at once: the first piece is already taken when it is written.
+    speaker: Speaker | None = None
     # Called inside the transaction, after the hold: the wallet's row is locked by then, so
     # limits on one person's orders are exact. Raising undoes everything.
     check: Callable[[Job], None] | None = None
@@ -204,8 +218,12 @@ def _write(job: Job, prepared: orders.Prepared, origin: Origin) -> Job:
             ledger.hold(wallet, job.quoted, key=f"hold:{job.pk}", job_id=job.pk)
             if origin.check is not None:
                 origin.check(job)
-            Segment.objects.bulk_create(_segments(job, prepared, origin))
-            events.tell(job, "queued", segments=job.segment_count)
+            segments = _segments(job, prepared, origin)
+            told: list[events.Told] = [("queued", None, {"segments": job.segment_count})]
+            if origin.speaker is not None:
+                told += _begun(job, segments[0], prepared, origin.speaker)
+            Segment.objects.bulk_create(segments)
+            events.tell_all(job, told)
             if not origin.reserve_seconds:
                 queue.enqueue(WORK)
     except IntegrityError:
@@ -214,6 +232,25 @@ def _write(job: Job, prepared: orders.Prepared, origin: Origin) -> Job:
             raise
         return first
     return job
+
+
+def _begun(
+    job: Job, first: Segment, prepared: orders.Prepared, speaker: Speaker
+) -> list[events.Told]:
+    """Take the first piece in the same breath, if some channel has room for it now."""
+    now = timezone.now()
+    board = room.board([offer for offer in prepared.offers if speaker.able(offer)], now)
+    need = routing.Need(len(first.text), first.voice.listed_by if first.voice else ())
+    try:
+        offer = board.take(first.model_slug, need=need)
+    except routing.NoChannel:
+        return []
+    first.state, first.channel, first.worker = SegmentState.SUBMITTING, offer.channel, speaker.name
+    first.attempts, first.submitted_at, first.lease_until = 1, now, now + LEASE
+    job.first_claim = first, offer
+    job.state, job.started_at = JobState.PROCESSING, now
+    Job.objects.filter(pk=job.pk).update(state=job.state, started_at=now)
+    return [("started", None, {})]
 
 
 def _wallet_of(user: User) -> Wallet:

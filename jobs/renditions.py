@@ -17,6 +17,9 @@ from jobs import disk
 from jobs.models import Job, Segment, Upload
 from speechsite.audio import captions, decode, encode, formats
 from speechsite.audio.captions import TimedWord
+from speechsite.audio.peaks import Peaks
+
+PEAKS = 600  # points of a waveform
 
 
 def of_job(job: Job, wanted: str) -> str:
@@ -52,6 +55,23 @@ def upload_extension(upload: Upload) -> str:
     if _plays(upload):
         return PurePosixPath(upload.file).suffix.lstrip(".") or "audio"
     return formats.parse(formats.PLAYER_FORMAT).extension
+
+
+def peaks_of(job: Job) -> list[int]:
+    """The outline of a job's sound, made and kept when first asked for; empty without a sound."""
+    if job.peaks or not job.audio:
+        return job.peaks
+    collector = Peaks(formats.parse(job.output_format).rate)
+    try:
+        with ExitStack() as stack:
+            path = disk.on_disk(job.audio, stack)
+            for block in decode.decode(path, hint(job.output_format), rate=collector.rate):
+                collector.add(block)
+    except (FileNotFoundError, decode.NotAudio):
+        return []
+    job.peaks = collector.levels(PEAKS)
+    Job.objects.filter(pk=job.pk, audio=job.audio).update(peaks=job.peaks)
+    return job.peaks
 
 
 def names_beside(stored: str) -> list[str]:

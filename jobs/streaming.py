@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -68,36 +68,100 @@ class Piece:
     words: tuple[WordTime, ...] = ()
 
 
-async def listen(job: Job) -> AsyncIterator[Piece]:
-    """The sound of a job as it is made. Leaving early does not stop the job.
+@dataclass(slots=True)
+class Speech:
+    """A job that is spoken here, and what was said of it so far and not yet heard."""
 
-    Raises SpeechFailed when there is nothing to hear, StreamBroken when it broke off.
+    job: Job
+    inbox: asyncio.Queue[Piece | Exception | None] = field(default_factory=asyncio.Queue)
+
+    async def pieces(self) -> AsyncIterator[Piece]:
+        """The sound as it is made. Leaving early does not stop the job.
+
+        Raises SpeechFailed when there is nothing to hear, StreamBroken when it broke off.
+        """
+        while (item := await self.inbox.get()) is not None:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+
+async def begin(place: Callable[..., Job], *args: Any) -> Speech:
+    """Place an order, which blocks, and speak it.
+
+    What is placed is spoken, also when whoever asked is canceled meanwhile.
     """
-    inbox: asyncio.Queue[Piece | Exception | None] = asyncio.Queue()
-    task = asyncio.create_task(_tell(job, inbox))
-    _running.add(task)
-    task.add_done_callback(_running.discard)
-    while (item := await inbox.get()) is not None:
-        if isinstance(item, Exception):
-            raise item
-        yield item
+    return await asyncio.shield(_kept(_begin(place, *args)))
 
 
-_running: set[asyncio.Task[None]] = set()  # kept here, or the collector would end them
+async def listen(job: Job) -> AsyncIterator[Piece]:
+    """The sound of a job that was placed before; see `Speech.pieces`."""
+    speech = Speech(job)
+    _kept(_tell(speech, None))
+    async for piece in speech.pieces():
+        yield piece
+
+
+_running: set[asyncio.Task[Any]] = set()  # kept here, or the collector would end them
 _adapters: dict[tuple[int, str], Adapter] = {}
 
 
-async def _tell(job: Job, inbox: asyncio.Queue[Piece | Exception | None]) -> None:
+def _kept(work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+    task = asyncio.create_task(work)
+    _running.add(task)
+    task.add_done_callback(_let_go)
+    return task
+
+
+def _let_go(task: asyncio.Task[Any]) -> None:
+    """Look at how it ended, so that nobody is told that nobody did."""
+    _running.discard(task)
+    if not task.cancelled():
+        task.exception()
+
+
+async def _begin(place: Callable[..., Job], *args: Any) -> Speech:
+    job, begun = await _db(_ordered, place, *args)
+    speech = Speech(job)
+    _kept(_tell(speech, begun))
+    return speech
+
+
+def _ordered(place: Callable[..., Job], *args: Any) -> tuple[Job, _Begun | None]:
+    job = place(*args)
+    return job, None if job.first_claim is None else _begun(claims.Claim(*job.first_claim))
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A piece that is ours to speak, and how its provider is asked for it."""
+
+    segment: Segment
+    order: SpeechOrder | Unsupported
+
+
+def _begun(claim: claims.Claim) -> _Begun:
+    try:
+        return _Begun(claim.segment, cast(SpeechOrder, briefs.brief(claim.segment, claim.offer)))
+    except Unsupported as error:
+        return _Begun(claim.segment, error)
+
+
+async def _tell(speech: Speech, begun: _Begun | None) -> None:
     """Speak all pieces in order into the listener's inbox."""
+    job, inbox = speech.job, speech.inbox
     at_ms = 0
     sent = is_over = False
     try:
-        for segment in await _db(_segments_of, job.pk):
+        first = [begun.segment] if begun is not None else []
+        is_all = bool(first) and job.segment_count == 1
+        for segment in first if is_all else await _db(_segments_of, job.pk):
             speaker = _Speaker(job, segment, at_ms, inbox)
-            at_ms += await speaker.run()
-            sent = True
+            at_ms += await speaker.run(begun if segment.index == 0 else None)
+            sent, is_over = True, speaker.is_over
         inbox.put_nowait(None)
-        is_over = job.segment_count == 1 and await _db(ending.end, claims.worker_name(), job.pk)
+        if job.segment_count == 1 and not is_over:
+            is_over = await _db(ending.end, claims.worker_name(), job.pk)
     except SpeechFailed as error:
         inbox.put_nowait(StreamBroken(error.message) if sent else error)
     except Exception as error:
@@ -118,26 +182,20 @@ class _Speaker:
     inbox: asyncio.Queue[Piece | Exception | None]
     encoder: encode.Encoder | None = None
     has_sent: bool = False
-    name: str = field(default_factory=claims.worker_name)
+    is_over: bool = False  # the job ended with this piece
 
-    async def run(self) -> int:
+    async def run(self, begun: _Begun | None) -> int:
         """Milliseconds of sound that this piece lasts."""
-        claim = await _db(claims.claim_one, self.name, self.segment.pk, _can_speak)
-        if claim is None:
-            await _db(_release, self.segment.pk)
+        begun = begun or await _db(_taken, self.segment.pk)
+        if begun is None:
             return await self._await_worker()
-        try:
-            order = await _db(briefs.brief, claim.segment, claim.offer)
-        except Unsupported as error:
+        if isinstance(begun.order, Unsupported):
             # Nothing was sent: another channel may have all the voices.
-            await _db(lifecycle.record, claim.segment, attempts.not_here(error))
+            await _db(lifecycle.record, begun.segment, attempts.not_here(begun.order))
             await _db(_release, self.segment.pk)
             return await self._await_worker()
-        outcome = await self._speak(claim.segment, cast(SpeechOrder, order))
-        kept = await _db(lifecycle.record, claim.segment, outcome)
+        outcome = await self._speak(begun.segment, begun.order)
         if isinstance(outcome, Delivered):
-            if not kept:
-                await asyncio.to_thread(intake.discard, outcome.audio)
             return outcome.duration_ms
         if self.has_sent:
             raise StreamBroken("the provider broke off")
@@ -151,7 +209,9 @@ class _Speaker:
             return await self._forward(adapter, order, segment)
         except ProviderError as error:
             known = adapter or channels.adapter_class("builtin")()
-            return attempts.outcome_of(error, known, segment)
+            outcome = attempts.outcome_of(error, known, segment)
+            await _db(lifecycle.record, segment, outcome)
+            return outcome
         finally:
             beat.cancel()
 
@@ -163,7 +223,8 @@ class _Speaker:
                     collected.take(chunk)
                     await self._send(chunk)
             await self._flush(collected)
-            return await asyncio.to_thread(intake.store, collected, segment)
+            outcome, self.is_over = await _db(ending.keep, collected, segment)
+            return outcome
 
     async def _send(self, chunk: Chunk) -> None:
         words = tuple(_placed(word, self.segment.start, self.at_ms) for word in chunk.words)
@@ -200,7 +261,7 @@ class _Speaker:
         with suppress(asyncio.CancelledError):
             while True:
                 await asyncio.sleep(BEAT)
-                await _db(claims.renew, self.name, [segment.pk], [])
+                await _db(claims.renew, segment.worker, [segment.pk], [])
 
     async def _await_worker(self) -> int:
         """A worker makes this piece: wait for it, then send it whole."""
@@ -221,6 +282,20 @@ class _Speaker:
 
 def _segments_of(job_id: UUID) -> list[Segment]:
     return list(Segment.objects.filter(job_id=job_id).order_by("index"))
+
+
+def _taken(pk: int) -> _Begun | None:
+    """A waiting piece, taken to be spoken here; None where a worker has to speak it."""
+    claim = claims.claim_one(claims.worker_name(), pk, _can_speak)
+    if claim is not None:
+        return _begun(claim)
+    _release(pk)
+    return None
+
+
+def speaker() -> placing.Speaker:
+    """Names this process as one that speaks the first piece of what it places."""
+    return placing.Speaker(claims.worker_name(), _can_speak)
 
 
 def _can_speak(offer: Offer) -> bool:

@@ -68,24 +68,23 @@ def check_for(caller: Caller) -> Callable[[Job], None]:
     """The check that placing runs behind the wallet's lock."""
 
     def check(job: Job) -> None:
-        check_concurrency(caller)
+        job.under_way = check_concurrency(caller)
         check_caps(caller, job)
 
     return check
 
 
-def check_concurrency(caller: Caller) -> None:
-    """No more jobs at once than the plan allows, the new one included."""
+def check_concurrency(caller: Caller) -> int:
+    """How many jobs are under way, the new one included; no more than the plan allows."""
     allowed = plans.plan_of(caller.user).concurrent_jobs
-    if allowed is None:
-        return
     under_way = running_jobs(caller)
-    if under_way > allowed:
+    if allowed is not None and under_way > allowed:
         raise ConcurrencyLimited(
             _("Your plan allows %s jobs at once.") % allowed,
             limit="plan_concurrent_jobs",
             retry_after=CONCURRENCY_RETRY,
         )
+    return under_way
 
 
 def running_jobs(caller: Caller) -> int:

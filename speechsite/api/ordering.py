@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from jobs import lifecycle, orders
+from jobs import lifecycle, orders, streaming
 from jobs.errors import OrderError
 from jobs.models import Job, Upload
 from jobs.placing import DEFAULT_FORMAT, Origin
@@ -240,6 +240,7 @@ def _origin(
         is_test=caller.is_test,
         idempotency_key=idempotency.scoped(caller, idempotency_key),
         reserve_seconds=reserve_seconds,
+        speaker=streaming.speaker() if reserve_seconds else None,
         check=limits.check_for(caller),
         request_hash=idempotency.digest(request_body) if idempotency_key else "",
         asked=asked,

@@ -21,6 +21,7 @@ class Peaks:
     """Collects loudness while sound passes by."""
 
     def __init__(self, rate: int) -> None:
+        self.rate = rate
         self._size = max(rate * _FIRST_BUCKET_MS // 1000, 1)
         self._buckets = np.zeros(_BUCKETS, dtype=np.uint16)
         self._samples = 0

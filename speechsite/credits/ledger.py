@@ -14,7 +14,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
 from speechsite.accounts.models import User
@@ -195,8 +195,9 @@ def _end(
 def _entries_of_job(wallet: Wallet, job_id: UUID) -> dict[str, LedgerEntry]:
     """A job's entries by kind, read under the wallet's lock so that no ending slips in."""
     # SQLite has no row locks; there the transaction itself is IMMEDIATE and alone.
-    locked = Wallet.objects.select_for_update(no_key=True).filter(pk=wallet.pk)
-    list(locked.values_list("pk", flat=True))
+    if connection.features.has_select_for_update:
+        locked = Wallet.objects.select_for_update(no_key=True).filter(pk=wallet.pk)
+        list(locked.values_list("pk", flat=True))
     return {entry.kind: entry for entry in LedgerEntry.objects.filter(wallet=wallet, job_id=job_id)}
 
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobs import files, lifecycle, progress
+from jobs import files, lifecycle, progress, renditions
 from jobs.models import Job
 from jobs.states import FINAL_JOB, JobState, SegmentState
 from speechsite.pages import cleanup, readalong, waveform
@@ -166,7 +166,7 @@ def _results(found: Job) -> dict[str, Any]:
         "captions_url": files.link(found, "vtt"),
         "downloads": downloads,
         "captions": captions,
-        "wave": waveform.path(found.peaks),
+        "wave": waveform.path(renditions.peaks_of(found)),
         "wave_width": waveform.width(),
     }
 

@@ -87,7 +87,7 @@ def delivered(segment: Segment, milliseconds: int = 500) -> Delivered:
         f"jobs/{segment.pk}.flac", ContentFile(tone("flac_22050", milliseconds))
     )
     words = [[0, min(4, len(segment.text)), 0, milliseconds]]
-    return Delivered(name, "flac_22050", milliseconds, words, True)
+    return Delivered(name, "flac_22050", milliseconds, words=words, words_are_exact=True)
 
 
 def work() -> None:

@@ -60,6 +60,8 @@ OUTCOMES: Sequence[Outcome] = (
     StillRunning(0),
     Delivered("jobs/x.flac", "flac_22050", 500),
     Delivered("jobs/y.flac", "flac_22050", 900),
+    # As it was ordered: where it is all of a job, the job ends with it.
+    Delivered("jobs/z.mp3", "mp3_44100_128", 700, size=9),
     Postponed("no", due_in=0),
     Postponed("slow down", due_in=0, counts=False),
     Lost("the answer"),
@@ -300,7 +302,9 @@ class JobWalk(RuleBasedStateMachine):
         if isinstance(outcome, Postponed):
             piece.attempts = copy.attempts if outcome.counts else copy.attempts - 1
         piece.state, piece.worker = LEADS[type(outcome)] or piece.state, ""
-        if not piece.is_live:
+        if isinstance(outcome, Delivered) and outcome.size and len(piece.job.pieces) == 1:
+            assert self._joined(piece.job)
+        elif not piece.is_live:
             self._note_last(piece.job)
         return True
 

@@ -100,4 +100,6 @@ def speak(segment: Segment) -> None:
     segment.refresh_from_db()
     name = default_storage.save(f"segments/{segment.pk}.flac", ContentFile(b"sound"))
     words = [[0, 4, 0, 300], [5, 12, 300, 1000]]
-    assert lifecycle.record(segment, Delivered(name, "flac_22050", 1000, words, True))
+    assert lifecycle.record(
+        segment, Delivered(name, "flac_22050", 1000, words=words, words_are_exact=True)
+    )

@@ -172,10 +172,10 @@ class Context:
 
     async def _say(self, text: str) -> None:
         caller = self.session.known_caller()
-        job = await orders.placed(caller, self.order, text, patience=PATIENCE)
-        alignment = Alignment(job.text)
+        speech = await orders.placed(caller, self.order, text, patience=PATIENCE)
+        alignment = Alignment(speech.job.text)
         since = 0
-        async for piece in streaming.listen(job):
+        async for piece in speech.pieces():
             since = await self._send(piece, alignment, since)
 
     async def _send(self, piece: streaming.Piece, alignment: Alignment, since: int) -> int:

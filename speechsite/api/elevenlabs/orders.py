@@ -80,8 +80,8 @@ async def admitted(secret: str, address: str) -> Caller:
 
 async def placed(
     caller: Caller, order: Order, text: str, *, patience: float = QUEUE_SECONDS
-) -> Job:
-    """The job of an order for speech; we speak it ourselves. Raises ApiError."""
+) -> streaming.Speech:
+    """An order for speech, placed and begun: we speak it ourselves. Raises ApiError."""
     return await _queued(patience, _place, caller, order, text)
 
 
@@ -91,19 +91,20 @@ async def placed_dialogue(
     lines: Sequence[tuple[str, str]],
     *,
     patience: float = QUEUE_SECONDS,
-) -> Job:
-    """The job of an order for a dialogue. Raises ApiError."""
+) -> streaming.Speech:
+    """An order for a dialogue, placed and begun. Raises ApiError."""
     return await _queued(patience, _place_dialogue, caller, order, lines)
 
 
-async def whole(job: Job) -> Heard:
+async def whole(speech: streaming.Speech) -> Heard:
     """All of a speech. Raises ApiError, and then nothing will be charged."""
+    job = speech.job
     audio: list[bytes] = []
     words: list[WordTime] = []
     # Pieces of these follow each other with a header each, which only a stream may have.
     is_joined = job.segment_count > 1 and not job.output_format.startswith(("mp3", "pcm"))
     try:
-        async for piece in streaming.listen(job):
+        async for piece in speech.pieces():
             audio.append(b"" if is_joined else piece.audio)
             words.extend(piece.words)
     except streaming.SpeechFailed as error:
@@ -136,6 +137,8 @@ def failure(code: str, message: str) -> ApiError:
 
 async def headers(caller: Caller, job: Job) -> dict[str, str]:
     """What an answer with sound says about the work."""
+    if job.under_way is None:
+        job.under_way = await in_thread(limits.running_jobs, caller)
     return await in_thread(_headers, caller, job)
 
 
@@ -157,7 +160,7 @@ def _headers(caller: Caller, job: Job) -> dict[str, str]:
         "history-item-id": name,
         "character-cost": str(characters(job.quoted)),
         "x-character-count": str(job.characters),
-        "current-concurrent-requests": str(min(limits.running_jobs(caller), allowed)),
+        "current-concurrent-requests": str(min(job.under_way or 0, allowed)),
         "maximum-concurrent-requests": str(allowed),
     }
 
@@ -171,13 +174,13 @@ def _millicredits_per_character(minute: int) -> int:
         return 1
 
 
-async def _queued(patience: float, place: Any, *args: Any) -> Job:
+async def _queued(patience: float, place: Any, *args: Any) -> streaming.Speech:
     """Place an order; while the plan's jobs are all under way, wait a little for one to end."""
     end = time.monotonic() + patience
     pause = 0.05
     while True:
         try:
-            return await in_thread(place, *args)
+            return await streaming.begin(place, *args)
         except ConcurrencyLimited:
             if time.monotonic() + pause > end:
                 raise

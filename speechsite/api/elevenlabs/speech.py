@@ -26,8 +26,8 @@ MOST_CHARACTERS = 1000
 
 async def _place(
     caller: Caller, query: Mapping[str, Any], body: Mapping[str, Any], voice_id: str = ""
-) -> tuple[Job, list[wire.Turn]]:
-    """The job of a request for either kind of speech."""
+) -> tuple[streaming.Speech, list[wire.Turn]]:
+    """A request for either kind of speech, placed and begun."""
     orders.refuse_forgetting(query)
     order = Order(
         voice_id=voice_id,
@@ -40,18 +40,18 @@ async def _place(
     if voice_id:
         return await orders.placed(caller, order, body["text"]), []
     lines = [(line["voice_id"], line["text"].strip()) for line in body["inputs"]]
-    job = await orders.placed_dialogue(caller, order, lines)
-    return job, wire.turns(lines, job.text)
+    speech = await orders.placed_dialogue(caller, order, lines)
+    return speech, wire.turns(lines, speech.job.text)
 
 
 async def whole(
     request: HttpRequest, caller: Caller, query: Any, body: Any, voice_id: str = ""
 ) -> HttpResponseBase:
     """The sound, once it is all there."""
-    job, _turns = await _place(caller, query, body, voice_id)
-    heard = await orders.whole(job)
-    more = await orders.headers(caller, job)
-    return HttpResponse(heard.audio, content_type=_media_type(job), headers=more)
+    speech, _turns = await _place(caller, query, body, voice_id)
+    heard = await orders.whole(speech)
+    more = await orders.headers(caller, speech.job)
+    return HttpResponse(heard.audio, content_type=_media_type(speech.job), headers=more)
 
 
 async def stream(
@@ -59,23 +59,23 @@ async def stream(
 ) -> HttpResponseBase:
     """The sound as it is made."""
     _refuse_whole_formats(query, body)
-    job, _turns = await _place(caller, query, body, voice_id)
-    pieces = await _begun(job)
-    more = await orders.headers(caller, job)
-    return _streamed(_audio(pieces), _media_type(job), more)
+    speech, _turns = await _place(caller, query, body, voice_id)
+    pieces = await _begun(speech)
+    more = await orders.headers(caller, speech.job)
+    return _streamed(_audio(pieces), _media_type(speech.job), more)
 
 
 async def whole_timed(
     request: HttpRequest, caller: Caller, query: Any, body: Any, voice_id: str = ""
 ) -> HttpResponseBase:
     """Sound and times, once they are all there."""
-    job, turns = await _place(caller, query, body, voice_id)
-    heard = await orders.whole(job)
-    columns = wire.Alignment(job.text).take(heard.words, is_last=True)
+    speech, turns = await _place(caller, query, body, voice_id)
+    heard = await orders.whole(speech)
+    columns = wire.Alignment(speech.job.text).take(heard.words, is_last=True)
     answer = wire.timed(heard.audio, columns)
     if not voice_id:
         answer["voice_segments"] = wire.voice_segments(turns, columns, 0)
-    more = await orders.headers(caller, job)
+    more = await orders.headers(caller, speech.job)
     return HttpResponse(_json(answer), content_type="application/json", headers=more)
 
 
@@ -84,16 +84,16 @@ async def stream_timed(
 ) -> HttpResponseBase:
     """Sound and times as they are made, an object a line."""
     _refuse_whole_formats(query, body)
-    job, turns = await _place(caller, query, body, voice_id)
-    pieces = await _begun(job)
-    more = await orders.headers(caller, job)
-    lines = _lines(pieces, job.text, None if voice_id else turns)
+    speech, turns = await _place(caller, query, body, voice_id)
+    pieces = await _begun(speech)
+    more = await orders.headers(caller, speech.job)
+    lines = _lines(pieces, speech.job.text, None if voice_id else turns)
     return _streamed(lines, "application/json", more)
 
 
-async def _begun(job: Job) -> AsyncIterator[streaming.Piece]:
-    """The pieces of a job once the first is there: until then a failure can be told."""
-    pieces = streaming.listen(job)
+async def _begun(speech: streaming.Speech) -> AsyncIterator[streaming.Piece]:
+    """The pieces of a speech once the first is there: until then a failure can be told."""
+    pieces = speech.pieces()
     try:
         first = await anext(pieces, None)
     except (streaming.SpeechFailed, streaming.StreamBroken) as error:

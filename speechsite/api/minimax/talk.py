@@ -32,15 +32,18 @@ FAILURES = {
 async def t2a(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     """Speak a text, and answer with the sound in hex, a link to it, or a stream."""
     talk = wire.talk_of(reading.json_of(request))
-    job = await sync_to_async(_place)(caller, talk)
     origin = reading.origin_of(request)
     answer: HttpResponseBase
     if talk.is_link:
+        job = await sync_to_async(_place)(caller, talk)
         answer = JsonResponse(await _linked(job, talk, origin))
-    elif talk.is_stream:
-        answer = await _streamed(job, talk, origin)
     else:
-        answer = JsonResponse(await _whole(job, talk, origin))
+        speech = await streaming.begin(_place, caller, talk)
+        job = speech.job
+        if talk.is_stream:
+            answer = await _streamed(speech, talk, origin)
+        else:
+            answer = JsonResponse(await _whole(speech, talk, origin))
     return await sync_to_async(views.with_unheard)(answer, job)
 
 
@@ -76,10 +79,10 @@ async def _linked(job: Job, talk: wire.Talk, origin: str) -> dict[str, Any]:
     return answers.spoken(link, extra_info=extra, trace=job.pk.hex, **_subtitles(job, talk, origin))
 
 
-async def _whole(job: Job, talk: wire.Talk, origin: str) -> dict[str, Any]:
-    sound = b""
+async def _whole(speech: streaming.Speech, talk: wire.Talk, origin: str) -> dict[str, Any]:
+    job, sound = speech.job, b""
     try:
-        async for piece in streaming.listen(job):
+        async for piece in speech.pieces():
             sound += piece.audio
     except streaming.SpeechFailed as error:
         raise _failed(error.code, error.message) from error
@@ -94,8 +97,10 @@ async def _whole(job: Job, talk: wire.Talk, origin: str) -> dict[str, Any]:
     )
 
 
-async def _streamed(job: Job, talk: wire.Talk, origin: str) -> StreamingHttpResponse:
-    pieces = streaming.listen(job)
+async def _streamed(
+    speech: streaming.Speech, talk: wire.Talk, origin: str
+) -> StreamingHttpResponse:
+    job, pieces = speech.job, speech.pieces()
     try:
         # Waited for here, so that an order that fails is refused with a status of its own.
         first = await anext(pieces, None)

@@ -38,8 +38,8 @@ async def speech(request: HttpRequest) -> HttpResponseBase:
     try:
         caller, rate = await sync_to_async(_admitted)(request, "generations:create")
         order = wire.order_of(reading.json_of(request))
-        job = await sync_to_async(_place)(caller, order)
-        response = await _spoken(job, order)
+        speech = await streaming.begin(_place, caller, order)
+        response = await _spoken(speech, order)
     except wire.Refusal as error:
         return _refused(error.message, status=400, param=error.param, code=error.code)
     except ApiError as error:
@@ -111,8 +111,8 @@ def _nearest(caller: Caller, name: str, stand_in: str, model: SpeechModel | None
     return first[list(wire.VOICES).index(name) % len(first)] if first else stand_in
 
 
-async def _spoken(job: Job, order: wire.Order) -> StreamingHttpResponse:
-    pieces = streaming.listen(job)
+async def _spoken(speech: streaming.Speech, order: wire.Order) -> StreamingHttpResponse:
+    job, pieces = speech.job, speech.pieces()
     # Waited for here, so that an order that fails is refused with a status of its own.
     first = await _sounding(pieces)
     body = _events(job, first, pieces) if order.is_events else _sound(first, pieces)
