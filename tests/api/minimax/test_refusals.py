@@ -15,6 +15,8 @@ from speechsite.api.auth import Caller
 from speechsite.credits.models import Wallet
 from tests.api.minimax.talk import Partner, zipped
 
+# Orders are placed on a thread of their own, which sees only what is committed.
+pytestmark = pytest.mark.django_db(transaction=True)
 Live = tuple[Caller, str]
 PATHS = ("/t2a_async_v2", "/t2a_v2")
 BUILTIN: dict[str, Any] = {

@@ -14,6 +14,9 @@ from speechsite.accounts.models import ApiKey, Plan
 from speechsite.api.auth import Caller
 from speechsite.credits.models import Wallet
 
+# Orders are placed on a thread of their own, which sees only what is committed.
+pytestmark = pytest.mark.django_db(transaction=True)
+
 Keyed = tuple[Caller, str]
 BODY: dict[str, Any] = {"model": "tts-1", "input": "Today is a good day.", "voice": "alloy"}
 
