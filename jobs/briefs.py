@@ -120,13 +120,15 @@ def offers_of(segments: Sequence[Segment]) -> dict[int, Offer]:
 def context_of(segments: Sequence[Segment]) -> Context:
     """By segment, the end of the piece before it and the beginning of the one after it."""
     wanted = [segment for segment in segments if segment.job.segment_count > 1]
+    if not wanted:
+        return dict.fromkeys((segment.pk for segment in segments), ("", ""))
     places: dict[UUID, set[int]] = defaultdict(set)
     for segment in wanted:
         places[segment.job_id] |= {segment.index - 1, segment.index + 1}
     asked = Q()
     for job_id, indexes in places.items():
         asked |= Q(job_id=job_id, index__in=indexes)
-    rows = Segment.objects.filter(asked).order_by() if wanted else Segment.objects.none()
+    rows = Segment.objects.filter(asked).order_by()
     ends = rows.values_list("job_id", "index", Right("text", CONTEXT), Left("text", CONTEXT))
     texts = {(job_id, index): (end, begin) for job_id, index, end, begin in ends}
     return {

@@ -172,7 +172,7 @@ class Context:
 
     async def _say(self, text: str) -> None:
         caller = self.session.known_caller()
-        speech = await orders.placed(caller, self.order, text, patience=PATIENCE)
+        speech = (await orders.placed(caller, self.order, text, patience=PATIENCE)).speech
         alignment = Alignment(speech.job.text)
         since = 0
         async for piece in speech.pieces():

@@ -36,7 +36,7 @@ async def clean(request: HttpRequest, caller: Caller, form: Mapping[str, Any]) -
     """A recording without its noise; both forms answer once it is done."""
     job = await in_thread(_place, request, caller, form["file_format"])
     sound = await orders.stored(job)
-    more = await orders.headers(caller, job)
+    more = await in_thread(orders.headers, caller, job)
     media_type = formats.parse(job.output_format).media_type
     return HttpResponse(sound, content_type=media_type, headers=more)
 

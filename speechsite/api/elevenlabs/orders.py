@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -56,6 +56,14 @@ class Heard:
     words: tuple[WordTime, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A speech that is under way, and what an answer with its sound says about the work."""
+
+    speech: streaming.Speech
+    headers: Mapping[str, str]
+
+
 def refuse_forgetting(query: Mapping[str, Any]) -> None:
     """Every job is kept in the history: who asks for none of it has to be told."""
     if not query["enable_logging"]:
@@ -80,9 +88,9 @@ async def admitted(secret: str, address: str) -> Caller:
 
 async def placed(
     caller: Caller, order: Order, text: str, *, patience: float = QUEUE_SECONDS
-) -> streaming.Speech:
+) -> Begun:
     """An order for speech, placed and begun: we speak it ourselves. Raises ApiError."""
-    return await _queued(patience, _place, caller, order, text)
+    return await _queued(patience, caller, lambda: _place(caller, order, text))
 
 
 async def placed_dialogue(
@@ -91,9 +99,9 @@ async def placed_dialogue(
     lines: Sequence[tuple[str, str]],
     *,
     patience: float = QUEUE_SECONDS,
-) -> streaming.Speech:
+) -> Begun:
     """An order for a dialogue, placed and begun. Raises ApiError."""
-    return await _queued(patience, _place_dialogue, caller, order, lines)
+    return await _queued(patience, caller, lambda: _place_dialogue(caller, order, lines))
 
 
 async def whole(speech: streaming.Speech) -> Heard:
@@ -135,11 +143,19 @@ def failure(code: str, message: str) -> ApiError:
     return Unavailable(message, retry_after=1)
 
 
-async def headers(caller: Caller, job: Job) -> dict[str, str]:
-    """What an answer with sound says about the work."""
-    if job.under_way is None:
-        job.under_way = await in_thread(limits.running_jobs, caller)
-    return await in_thread(_headers, caller, job)
+def headers(caller: Caller, job: Job) -> dict[str, str]:
+    """What an answer with sound says about the work. Asks the database."""
+    name = ids.public(job.pk)
+    under_way = limits.running_jobs(caller) if job.under_way is None else job.under_way
+    allowed = plans.plan_of(caller.user).concurrent_jobs or limits.UNLIMITED
+    return {
+        "request-id": name,
+        "history-item-id": name,
+        "character-cost": str(characters(job.quoted)),
+        "x-character-count": str(job.characters),
+        "current-concurrent-requests": str(min(under_way, allowed)),
+        "maximum-concurrent-requests": str(allowed),
+    }
 
 
 def millicredits_per_character() -> int:
@@ -152,19 +168,6 @@ def characters(millicredits: int) -> int:
     return -(-millicredits // millicredits_per_character())
 
 
-def _headers(caller: Caller, job: Job) -> dict[str, str]:
-    name = ids.public(job.pk)
-    allowed = plans.plan_of(caller.user).concurrent_jobs or limits.UNLIMITED
-    return {
-        "request-id": name,
-        "history-item-id": name,
-        "character-cost": str(characters(job.quoted)),
-        "x-character-count": str(job.characters),
-        "current-concurrent-requests": str(min(job.under_way or 0, allowed)),
-        "maximum-concurrent-requests": str(allowed),
-    }
-
-
 @lru_cache(maxsize=2)
 def _millicredits_per_character(minute: int) -> int:
     model = catalogue.canonical(wire.DEFAULT_MODEL) or ""
@@ -174,13 +177,20 @@ def _millicredits_per_character(minute: int) -> int:
         return 1
 
 
-async def _queued(patience: float, place: Any, *args: Any) -> streaming.Speech:
+async def _queued(patience: float, caller: Caller, place: Callable[[], Job]) -> Begun:
     """Place an order; while the plan's jobs are all under way, wait a little for one to end."""
     end = time.monotonic() + patience
     pause = 0.05
+    more: dict[str, str] = {}
+
+    def placed() -> Job:
+        job = place()
+        more.update(headers(caller, job))
+        return job
+
     while True:
         try:
-            return await streaming.begin(place, *args)
+            return Begun(await streaming.begin(placed), more)
         except ConcurrencyLimited:
             if time.monotonic() + pause > end:
                 raise

@@ -26,7 +26,7 @@ MOST_CHARACTERS = 1000
 
 async def _place(
     caller: Caller, query: Mapping[str, Any], body: Mapping[str, Any], voice_id: str = ""
-) -> tuple[streaming.Speech, list[wire.Turn]]:
+) -> tuple[orders.Begun, list[wire.Turn]]:
     """A request for either kind of speech, placed and begun."""
     orders.refuse_forgetting(query)
     order = Order(
@@ -40,18 +40,19 @@ async def _place(
     if voice_id:
         return await orders.placed(caller, order, body["text"]), []
     lines = [(line["voice_id"], line["text"].strip()) for line in body["inputs"]]
-    speech = await orders.placed_dialogue(caller, order, lines)
-    return speech, wire.turns(lines, speech.job.text)
+    begun = await orders.placed_dialogue(caller, order, lines)
+    return begun, wire.turns(lines, begun.speech.job.text)
 
 
 async def whole(
     request: HttpRequest, caller: Caller, query: Any, body: Any, voice_id: str = ""
 ) -> HttpResponseBase:
     """The sound, once it is all there."""
-    speech, _turns = await _place(caller, query, body, voice_id)
-    heard = await orders.whole(speech)
-    more = await orders.headers(caller, speech.job)
-    return HttpResponse(heard.audio, content_type=_media_type(speech.job), headers=more)
+    begun, _turns = await _place(caller, query, body, voice_id)
+    heard = await orders.whole(begun.speech)
+    return HttpResponse(
+        heard.audio, content_type=_media_type(begun.speech.job), headers=begun.headers
+    )
 
 
 async def stream(
@@ -59,24 +60,22 @@ async def stream(
 ) -> HttpResponseBase:
     """The sound as it is made."""
     _refuse_whole_formats(query, body)
-    speech, _turns = await _place(caller, query, body, voice_id)
-    pieces = await _begun(speech)
-    more = await orders.headers(caller, speech.job)
-    return _streamed(_audio(pieces), _media_type(speech.job), more)
+    begun, _turns = await _place(caller, query, body, voice_id)
+    pieces = await _begun(begun.speech)
+    return _streamed(_audio(pieces), _media_type(begun.speech.job), begun.headers)
 
 
 async def whole_timed(
     request: HttpRequest, caller: Caller, query: Any, body: Any, voice_id: str = ""
 ) -> HttpResponseBase:
     """Sound and times, once they are all there."""
-    speech, turns = await _place(caller, query, body, voice_id)
-    heard = await orders.whole(speech)
-    columns = wire.Alignment(speech.job.text).take(heard.words, is_last=True)
+    begun, turns = await _place(caller, query, body, voice_id)
+    heard = await orders.whole(begun.speech)
+    columns = wire.Alignment(begun.speech.job.text).take(heard.words, is_last=True)
     answer = wire.timed(heard.audio, columns)
     if not voice_id:
         answer["voice_segments"] = wire.voice_segments(turns, columns, 0)
-    more = await orders.headers(caller, speech.job)
-    return HttpResponse(_json(answer), content_type="application/json", headers=more)
+    return HttpResponse(_json(answer), content_type="application/json", headers=begun.headers)
 
 
 async def stream_timed(
@@ -84,11 +83,10 @@ async def stream_timed(
 ) -> HttpResponseBase:
     """Sound and times as they are made, an object a line."""
     _refuse_whole_formats(query, body)
-    speech, turns = await _place(caller, query, body, voice_id)
-    pieces = await _begun(speech)
-    more = await orders.headers(caller, speech.job)
-    lines = _lines(pieces, speech.job.text, None if voice_id else turns)
-    return _streamed(lines, "application/json", more)
+    begun, turns = await _place(caller, query, body, voice_id)
+    pieces = await _begun(begun.speech)
+    lines = _lines(pieces, begun.speech.job.text, None if voice_id else turns)
+    return _streamed(lines, "application/json", begun.headers)
 
 
 async def _begun(speech: streaming.Speech) -> AsyncIterator[streaming.Piece]:
