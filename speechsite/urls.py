@@ -18,3 +18,6 @@ urlpatterns = [
     path("", include("speechsite.api.urls")),
     path("", include("speechsite.pages.urls")),
 ]
+
+handler404 = "speechsite.api.unserved.not_found"
+handler500 = "speechsite.api.unserved.broken"
