@@ -19,11 +19,12 @@ from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from jobs import files, lifecycle, states
 from jobs.models import Job, JobQuerySet
 from speechsite.accounts.models import User
+from speechsite.pages.posting import only_posted
 from speechsite.pages.requests import SignedIn
 
 PAGE_SIZE = 25
@@ -89,7 +90,7 @@ def history(request: SignedIn) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@only_posted("pages:history")
 def selected(request: SignedIn) -> HttpResponse:
     """Delete or download the ticked rows; deleting asks once more."""
     wanted = [i for i in map(_uuid, request.POST.getlist("ids")[:MOST_SELECTED]) if i]

@@ -14,12 +14,13 @@ from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from jobs import files, lifecycle, progress, renditions
 from jobs.models import Job
 from jobs.states import FINAL_JOB, JobState, SegmentState
 from speechsite.pages import cleanup, readalong, waveform
+from speechsite.pages.posting import only_posted
 from speechsite.pages.requests import SignedIn
 
 PLAYER_FORMAT = "mp3_44100_128"
@@ -102,7 +103,7 @@ def text(request: SignedIn, job_id: uuid.UUID) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@only_posted("pages:job", "job_id")
 def cancel(request: SignedIn, job_id: uuid.UUID) -> HttpResponse:
     found = _own(request, job_id)
     if found.state in FINAL_JOB:

@@ -196,7 +196,8 @@ def test_revoking_asks_first_and_then_ends_the_key_at_once(page: Client, ada: Us
 
 
 def test_looking_revokes_nothing(page: Client, key: ApiKey) -> None:
-    assert page.get(f"/developers/keys/{key.pk}/revoke/").status_code == 405
+    back = page.get(f"/developers/keys/{key.pk}/revoke/")
+    assert back["Location"] == f"/developers/keys/{key.pk}/"
 
 
 @pytest.mark.parametrize("path", ["", "rotate/", "revoke/"])
@@ -204,7 +205,7 @@ def test_eve_cannot_touch_adas_key(eves_page: Client, key: ApiKey, path: str) ->
     told = {"confirmed": "1", "overlap": "0", "name": "Eve's", "scopes": SCOPES}
     address = f"/developers/keys/{key.pk}/{path}"
     assert eves_page.post(address, told).status_code == 404
-    assert eves_page.get(address).status_code in (404, 405)
+    assert eves_page.get(address, follow=True).status_code == 404
     key.refresh_from_db()
     assert (key.name, key.is_usable) == ("Ada's own", True)
 

@@ -217,7 +217,7 @@ def test_a_replay_sends_the_same_message_again(
 
 @pytest.mark.parametrize("verb", ["switch/", "rotate/", "test/", "delete/"])
 def test_looking_changes_nothing(page: Client, address: str, verb: str) -> None:
-    assert page.get(f"{address}{verb}").status_code == 405
+    assert page.get(f"{address}{verb}")["Location"] == address
 
 
 @pytest.mark.parametrize("verb", ["", "switch/", "rotate/", "test/", "delete/"])

@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from jobs import spending
 from jobs.spending import Spent
@@ -22,6 +22,7 @@ from speechsite.accounts import keys
 from speechsite.accounts.models import ApiKey, User
 from speechsite.pages.developers import once
 from speechsite.pages.developers.keyform import KeyForm, NewKeyForm, plain_address
+from speechsite.pages.posting import only_posted
 from speechsite.pages.requests import SignedIn
 
 MOST_KEYS = 50
@@ -132,7 +133,7 @@ def rotate(request: SignedIn, key_id: int) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@only_posted("pages:developers-key", "key_id")
 def revoke(request: SignedIn, key_id: int) -> HttpResponse:
     """Ask once, then end the key at once."""
     key = _own(request, key_id)

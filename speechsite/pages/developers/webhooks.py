@@ -16,12 +16,13 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from jobs import endpoints, outbound
 from jobs.errors import OrderError
 from jobs.webhook_models import EVENTS, Delivery, WebhookEndpoint
 from speechsite.pages.developers import once, programs
+from speechsite.pages.posting import only_posted
 from speechsite.pages.requests import SignedIn
 
 PAGE_SIZE = 25
@@ -101,7 +102,7 @@ def webhook(request: SignedIn, webhook_id: UUID) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@only_posted("pages:developers-webhook", "webhook_id")
 def switch(request: SignedIn, webhook_id: UUID) -> HttpResponse:
     """Switch a webhook on or off."""
     is_enabled = request.POST.get("enabled") == "1"
@@ -113,7 +114,7 @@ def switch(request: SignedIn, webhook_id: UUID) -> HttpResponse:
 
 @login_required
 @never_cache
-@require_POST
+@only_posted("pages:developers-webhook", "webhook_id")
 def rotate(request: SignedIn, webhook_id: UUID) -> HttpResponse:
     """A new secret, after a look at what that means."""
     endpoint = _own(request, webhook_id)
@@ -127,7 +128,7 @@ def rotate(request: SignedIn, webhook_id: UUID) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@only_posted("pages:developers-webhook", "webhook_id")
 def test(request: SignedIn, webhook_id: UUID) -> HttpResponse:
     """Send a message that says only that it arrived."""
     endpoint = _own(request, webhook_id)
@@ -140,7 +141,7 @@ def test(request: SignedIn, webhook_id: UUID) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@only_posted("pages:developers-webhook", "webhook_id")
 def delete(request: SignedIn, webhook_id: UUID) -> HttpResponse:
     """Ask once, then remove."""
     endpoint = _own(request, webhook_id)
@@ -152,7 +153,7 @@ def delete(request: SignedIn, webhook_id: UUID) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@only_posted("pages:developers-webhook", "webhook_id")
 def replay(request: SignedIn, webhook_id: UUID, delivery_id: UUID) -> HttpResponse:
     """Send a message again."""
     endpoint = _own(request, webhook_id)
