@@ -27,7 +27,7 @@ from speechsite.audio.join import can_grow
 
 logger = logging.getLogger(__name__)
 
-# The codec keeps one core busy; a second one would take the engine's.
+# One keeps the codec's cores busy, and the engine needs them too.
 MOST = 1
 # Shorter ones are encoded in a moment.
 LEAST_CHARACTERS = 20_000
