@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -242,8 +242,10 @@ def test_a_stop_leaves_no_file_and_the_job_to_the_next_worker(
     assert is_encoding(temporary)
     speak(job, 2, 3, 4, 5)
     assert claims.claim_join("another", job.pk) is None
+    begun = room._begun[job.pk]
     room.close()
-    assert wait_for(lambda: not files_of(temporary))
+    assert isinstance(begun.future.exception(timeout=20), joining.Interrupted)
+    assert files_of(temporary) == []
     assert wait_for(lambda: not busy_threads())
     assert claims.claim_join("another", job.pk) is not None
 
@@ -285,8 +287,8 @@ def test_a_piece_that_cannot_be_read_ahead_does_not_fail_the_job(
 def test_a_full_disk_does_not_fail_the_job(
     place: Place, wallet: Wallet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> joining.Joined:
-        raise OSError("No space left on device")
+    def full(_job: Job, parts: Iterable[object], _stopped: object) -> joining.Joined:
+        raise OSError(f"No space left on device for {len(list(parts))} pieces")
 
     Offer.objects.update(max_characters=150)
     job = place(TEXT)
@@ -304,9 +306,14 @@ def test_short_jobs_and_plain_samples_are_not_begun(
 ) -> None:
     Offer.objects.update(max_characters=150)
     room = open_room()
-    for job in (place(TEXT[:400]), place(TEXT, output_format="wav_44100")):
+    few = place("One sentence of words is here. " * 18)
+    assert (few.characters > ahead.LEAST_CHARACTERS, few.segment_count) == (True, 5)
+    for job in (few, place(TEXT, output_format="wav_44100")):
         speak(job, 0, 1)
         assert look(room, job) == room.jobs == []
+    ahead.LEAST_CHARACTERS = len(TEXT) + 1  # put back by `temporary`
+    speak(short := place(TEXT), 0, 1)
+    assert look(room, short) == room.jobs == []
 
 
 def test_a_job_that_does_not_go_on_gives_its_place_to_another(
