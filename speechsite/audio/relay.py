@@ -26,7 +26,7 @@ RATE = 44_100
 FRAME = 1152  # samples
 # At 44.1 kHz the lengths of frames, in bytes, repeat after so many: all stretches keep step.
 WARM_UP = 49
-STRETCH = 32 * WARM_UP
+STRETCH = 16 * WARM_UP
 LOOK_AHEAD = 4  # frames that an encoder holds back
 CORES = min(os.cpu_count() or 1, 4)
 _MOST_SAMPLES = 65_536
