@@ -16,6 +16,7 @@ from functools import partial
 from queue import SimpleQueue
 from uuid import UUID
 
+from django.db import DatabaseError
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -86,12 +87,13 @@ class Begun:
 
 
 class Room:
-    """What one worker has begun. Everything but `note` is called in its database thread."""
+    """What one worker has begun. What asks the database is called in its database thread."""
 
     def __init__(self, worker: str, stop: Callable[[], bool]) -> None:
         self._worker = worker
         self._stop = stop
         self._begun: dict[UUID, Begun] = {}
+        self._claimed: dict[UUID, Begun] = {}  # whole, and about to be taken
         self._heard: dict[UUID, Job] = {}
         self._left: set[UUID] = set()
         self._looked_at = 0.0
@@ -125,17 +127,29 @@ class Room:
 
     def take(self, pk: UUID, parts: Sequence[StoredPart]) -> Begun | None:
         """What was begun of a job that we claimed, now complete; None if it is of no use."""
-        begun = self._begun.pop(pk, None)
+        begun = self._claimed.pop(pk, None) or self._begun.pop(pk, None)
         if begun is None or begun.complete(parts):
             return begun
         begun.drop()
         return None
 
+    def forget(self, pk: UUID) -> None:
+        """A join is over; if it never took what was begun, that is dropped."""
+        begun = self._claimed.pop(pk, None)
+        if begun is not None:
+            begun.drop()
+
     def close(self) -> None:
         """Drop everything."""
-        for begun in list(self._begun.values()):
-            self._leave(begun)
+        for begun in (*self._begun.values(), *self._claimed.values()):
+            begun.drop()
         self._hands.shutdown(wait=False)
+        try:
+            for pk in self._begun:
+                self._release(pk)
+        except DatabaseError:
+            logger.warning("leases of joins begun ahead have to run out", exc_info=True)
+        self._begun.clear()
 
     def _begin(self, job: Job) -> None:
         if job.pk in self._begun or job.pk in self._left:
@@ -150,6 +164,7 @@ class Room:
             self._release(begun.job.pk)
             job = claims.claim_join(self._worker, begun.job.pk)
             if job is not None:
+                self._claimed[job.pk] = self._begun.pop(job.pk)
                 return job
         if is_whole or begun.future.done() or time.monotonic() - begun.fed_at > PATIENCE:
             self._leave(begun)

@@ -269,6 +269,7 @@ class Worker:
             logger.exception("job %s: joining failed", job.pk)
             await self._db(lifecycle.give_up_joining, job, type(error).__name__)
         finally:
+            self.ahead.forget(job.pk)
             self.joins.pop(job.pk, None)
             self.changed.set()
 

@@ -284,6 +284,28 @@ def test_a_piece_that_cannot_be_read_ahead_does_not_fail_the_job(
     assert (job.state, job.join_attempts) == (JobState.SUCCEEDED, 0)
 
 
+def test_a_job_that_is_claimed_is_not_claimed_again(job: Job, open_room: Open) -> None:
+    room = open_room()
+    speak(job, *range(6))
+    [taken] = look(room, job)
+    assert look(room, job) == []
+    job.refresh_from_db()
+    assert job.join_lease_until is not None
+    assert finish(room, taken)
+
+
+def test_a_join_that_never_takes_what_was_begun_leaves_nothing(
+    job: Job, open_room: Open, temporary: Path
+) -> None:
+    room = open_room()
+    speak(job, *range(6))
+    [taken] = look(room, job)
+    begun = room._claimed[taken.pk]
+    room.forget(taken.pk)
+    assert isinstance(begun.future.exception(timeout=20), joining.Interrupted)
+    assert files_of(temporary) == []
+
+
 def test_a_full_disk_does_not_fail_the_job(
     place: Place, wallet: Wallet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
