@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from asgiref.sync import sync_to_async
 from django.db import InterfaceError, OperationalError, connections
 from django.utils import timezone
 
-from jobs import attempts, briefs, claims, ending, intake, joining, lifecycle
+from jobs import ahead, attempts, briefs, claims, ending, intake, joining, lifecycle
 from jobs.models import Job, Segment
 from jobs.outcomes import Accepted, Delivered, Outcome, Postponed, Refused, StillRunning
 from jobs.states import SegmentState
@@ -41,6 +42,7 @@ TICK = 0.1  # seconds between looks for new work while some is under way
 BEAT = 1.0  # seconds between renewals of our leases; also how fast a cancel is seen
 SWEEP = 5.0  # seconds between looks for dead workers and expired leases
 SLICE = 300.0  # seconds after which a run stops claiming and hands over to a fresh one
+LONGER = 3  # times the slice, for a run that joins a book while it is being spoken
 MISSES = 5  # times that results are kept back when they cannot be written
 DRAIN = 10.0  # seconds that calls in flight get when the site stops
 
@@ -57,6 +59,7 @@ class Worker:
         self.calls: dict[int, asyncio.Task[None]] = {}
         self.joins: dict[UUID, asyncio.Task[None]] = {}
         self.results: list[tuple[Segment, Outcome]] = []
+        self.ahead = ahead.Room(self.name, stop)
         self.misses = 0
         self.changed = asyncio.Event()
         self.clerk = ThreadPoolExecutor(1, thread_name_prefix="clerk")
@@ -75,9 +78,8 @@ class Worker:
                     beat = now
                     await self._renew()
                 await self._record()
-                # While a book is put together the others are not kept waiting.
-                is_late = now - begun > self.seconds and not self.joins
-                is_over = self.stop() or is_late
+                await self._look_ahead(may_begin=now - begun <= self.seconds)
+                is_over = self.stop() or self._is_late(now - begun)
                 claimed = 0 if is_over else await self._claim()
                 if self.stop():
                     await self._drain()
@@ -91,6 +93,11 @@ class Worker:
                     await asyncio.sleep(TICK)
         finally:
             await self._close()
+
+    def _is_late(self, seconds: float) -> bool:
+        # While a book is put together the others are not kept waiting.
+        is_long = bool(self.ahead.jobs) and seconds <= self.seconds * LONGER
+        return seconds > self.seconds and not self.joins and not is_long
 
     def _is_idle(self) -> bool:
         return not self.calls and not self.joins and not self.results
@@ -134,6 +141,8 @@ class Worker:
             if self.calls.get(segment.pk) is asyncio.current_task():
                 del self.calls[segment.pk]
         self.results.append((segment, outcome))
+        if isinstance(outcome, Delivered):
+            self.ahead.note(segment.job)
         self.changed.set()
 
     # --- calling -----------------------------------------------------------------------------
@@ -217,9 +226,10 @@ class Worker:
             health.note_limit(channel, known[1].concurrency[1])
 
     async def _renew(self) -> None:
-        if not self.calls and not self.joins:
+        joins = [*self.joins, *self.ahead.jobs]
+        if not self.calls and not joins:
             return
-        lost = await self._db(claims.renew, self.name, list(self.calls), list(self.joins))
+        lost = await self._db(claims.renew, self.name, list(self.calls), joins)
         for pk in lost:
             task = self.calls.get(pk)
             if task is not None:
@@ -234,10 +244,24 @@ class Worker:
 
     # --- joining -----------------------------------------------------------------------------
 
+    async def _look_ahead(self, *, may_begin: bool) -> None:
+        if self.stop() or not self.ahead.is_due():
+            return
+        try:
+            whole = await self._db(partial(self.ahead.look, may_begin=may_begin))
+        except Exception:
+            logger.exception("long jobs are not joined ahead now")
+            return
+        for job in whole:
+            self.joins[job.pk] = asyncio.create_task(self._join(job))
+
     async def _join(self, job: Job) -> None:
         try:
             parts = await self._db(joining.parts_of, job)
-            joined = await asyncio.to_thread(joining.join, job, parts, self._stopped(job.pk))
+            joined = await self._begun_ahead(job, parts)
+            if joined is None:
+                stopped = self._stopped(job.pk)
+                joined = await asyncio.to_thread(joining.join, job, parts, stopped)
             await self._db(ending.finish, job, joined)
         except joining.Interrupted:
             await self._db(joining.hand_back, job)
@@ -245,8 +269,26 @@ class Worker:
             logger.exception("job %s: joining failed", job.pk)
             await self._db(lifecycle.give_up_joining, job, type(error).__name__)
         finally:
+            self.ahead.forget(job.pk)
             self.joins.pop(job.pk, None)
             self.changed.set()
+
+    async def _begun_ahead(
+        self, job: Job, parts: Sequence[joining.StoredPart]
+    ) -> joining.Joined | None:
+        """The result of a join that was begun ahead; None when it has to begin now."""
+        begun = await self._db(self.ahead.take, job.pk, parts)
+        if begun is None:
+            return None
+        try:
+            return await asyncio.wrap_future(begun.future)
+        except asyncio.CancelledError:
+            begun.drop()
+            raise
+        except joining.Interrupted:
+            raise
+        except Exception:
+            return None
 
     def _stopped(self, job_id: UUID) -> Callable[[], bool]:
         return lambda: self.stop() or job_id not in self.joins
@@ -280,6 +322,7 @@ class Worker:
         await asyncio.gather(*tasks, return_exceptions=True)
         for _, adapter in self.adapters.values():
             await adapter.aclose()
+        await self._db(self.ahead.close)
         await self._db(connections.close_all)
         self.clerk.shutdown(wait=False)
 

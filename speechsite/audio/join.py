@@ -28,6 +28,8 @@ _BLOCK = 65_536
 _BLOCKS_AHEAD = 8
 # Up to here the result is decoded again as a check; longer ones are counted by packets.
 _DECODED_CHECK_MS = 120_000
+# The header of a WAV depends on its length, and samples as they are cost hardly anything.
+_GROWING = ("mp3", "opus", "flac")
 
 
 class DurationMismatch(RuntimeError):
@@ -72,10 +74,44 @@ def join(
     if len(parts) == 1 and parts[0].format == output_format:
         return _copy(parts[0], wanted.rate, path, peaks)
     timeline = _Timeline(parts, wanted.rate, gap_ms)
+    return _written(timeline, output_format, path, peaks, expected_ms=_expected_ms(parts))
+
+
+def can_grow(output_format: str) -> bool:
+    """Whether a file can be begun before its length is known, and it pays to begin early."""
+    return formats.parse(output_format).codec in _GROWING
+
+
+def join_growing(
+    parts: Iterable[Part],
+    output_format: str,
+    path: str | Path,
+    gap_ms: int = 0,
+    *,
+    peaks: Peaks | None = None,
+) -> Joined:
+    """Write parts that are still being made: each is asked for when the one before is read.
+
+    Asking may wait as long as it likes, and what it raises ends the join. Of two parts
+    and more the file is the one that `join` writes; a single one is always encoded.
+    """
+    if not can_grow(output_format):
+        raise ValueError(f"{output_format} needs its length first")
+    timeline = _Timeline(parts, formats.parse(output_format).rate, gap_ms)
+    return _written(timeline, output_format, path, peaks, expected_ms=0)
+
+
+def _written(
+    timeline: _Timeline,
+    output_format: str,
+    path: str | Path,
+    peaks: Peaks | None,
+    *,
+    expected_ms: int,
+) -> Joined:
+    rate = formats.parse(output_format).rate
     blocks = _watched(_ahead(timeline.blocks()), peaks)
-    encoded = encode.encode_file(
-        blocks, output_format, wanted.rate, path, expected_ms=_expected_ms(parts)
-    )
+    encoded = encode.encode_file(blocks, output_format, rate, path, expected_ms=expected_ms)
     check(path, output_format, timeline.duration_ms)
     return Joined(timeline.duration_ms, timeline.parts_ms, encoded.size)
 
@@ -96,7 +132,7 @@ def _copy(part: Part, rate: int, path: str | Path, peaks: Peaks | None) -> Joine
 class _Timeline:
     """The parts as one run of samples, and where each of them lies in it."""
 
-    def __init__(self, parts: Sequence[Part], rate: int, gap_ms: int) -> None:
+    def __init__(self, parts: Iterable[Part], rate: int, gap_ms: int) -> None:
         self._parts = parts
         self._rate = rate
         self._gap = np.zeros(gap_ms * rate // 1000, dtype=np.int16)

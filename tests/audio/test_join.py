@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +100,33 @@ def test_a_damaged_part_stops_the_join_and_its_thread(tmp_path: Path) -> None:
     with pytest.raises(NotAudio):
         join.join([good, bad, good], "mp3_44100_128", tmp_path / "out")
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("form", ["mp3_44100_128", "opus_48000_64", "flac_44100"])
+def test_parts_that_come_one_by_one_give_the_same_file(tmp_path: Path, form: str) -> None:
+    parts = [
+        stored(tmp_path, sine(0.7), "mp3_44100_128"),
+        stored(tmp_path, sine(1.41, 22_050), "flac_22050", 22_050),
+        stored(tmp_path, sine(1.003, 48_000), "opus_48000_64", 48_000),
+    ]
+    here = threading.current_thread()
+
+    def coming() -> Iterator[Part]:
+        for part in parts:
+            assert threading.current_thread() is not here
+            time.sleep(0.05)
+            yield part
+
+    whole, grown = Peaks(44_100), Peaks(44_100)
+    first = join.join(parts, form, tmp_path / "a", 50, peaks=whole)
+    assert join.join_growing(coming(), form, tmp_path / "b", 50, peaks=grown) == first
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert whole.levels() == grown.levels()
+
+
+def test_what_needs_its_length_first_cannot_grow(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="length"):
+        join.join_growing(iter([]), "wav_44100", tmp_path / "out")
 
 
 def test_nothing_cannot_be_joined(tmp_path: Path) -> None:
