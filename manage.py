@@ -5,10 +5,13 @@ import os
 import sys
 
 from speechsite.core.env import BadSetting
+from speechsite.management import loading
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "speechsite.settings")
+    if "--prepared" in sys.argv:
+        loading.begin()
     from django.core.management import execute_from_command_line
 
     try:

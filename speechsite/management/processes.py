@@ -5,7 +5,6 @@ What web and worker need is loaded once, before they are forked, and stays in me
 
 from __future__ import annotations
 
-import gc
 import os
 import resource
 import signal
@@ -13,10 +12,10 @@ import socket
 import sys
 from collections.abc import Sequence
 from functools import partial
-from importlib import import_module
 from types import FrameType
 
 from speechsite.core import lifeline
+from speechsite.management import loading
 from speechsite.management.supervisor import Child, Supervisor
 
 # Open event streams never end by themselves; their browsers come back on their own.
@@ -46,7 +45,7 @@ def supervise(
     names: Sequence[str], listener: socket.socket | None, *, address: str, ready_text: str
 ) -> int:
     """Load what all will share, then keep them running until a signal comes."""
-    _preload(names)
+    loading.finish(module for name in names for module in NEEDS[name])
     port = listener.getsockname()[1] if listener else 0
     parent = os.getpid()
     children = [Child(name, partial(_live, name, parent, listener)) for name in names]
@@ -114,26 +113,12 @@ def _live(name: str, parent: int, listener: socket.socket | None) -> int:
     """Be the web process or the worker, in a fork of the supervisor."""
     lifeline.end_with_parent(parent)
     lifeline.call_this(f"speech-{name}")
-    gc.enable()
     if name == "web":
         assert listener is not None  # noqa: S101  (`up` listens for it)
         return serve(listener)
     if listener is not None:
         listener.close()
     return work()
-
-
-def _preload(names: Sequence[str]) -> None:
-    """Import what the processes will need, then keep it out of the collector's way.
-
-    Frozen objects are not visited again, so forked children go on sharing their pages.
-    """
-    for name in names:
-        for module in NEEDS[name]:
-            import_module(module)
-    gc.collect()
-    gc.disable()
-    gc.freeze()
 
 
 def _allow_many_sockets() -> None:
