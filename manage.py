@@ -10,11 +10,11 @@ from speechsite.management import loading
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "speechsite.settings")
-    if "--prepared" in sys.argv:
-        loading.begin()
     from django.core.management import execute_from_command_line
 
     try:
+        if "--prepared" in sys.argv:
+            loading.begin()
         execute_from_command_line(sys.argv)
     except BadSetting as error:
         sys.exit(f"Speechsite cannot start. {error}")
