@@ -6,21 +6,42 @@ harmless, because the database rows say what is due.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import select
 import signal
-from multiprocessing.synchronize import Event as ProcessEvent
+import threading
+import uuid
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django_q.cluster import Cluster
+from django_q.cluster import Sentinel
 from django_q.models import Schedule
 from django_q.signals import post_spawn
 from django_q.tasks import async_task
 
-_stopping: ProcessEvent | None = None
+_stopping: Stop | None = None
 _parent = 0
+
+
+class Stop:
+    """An event that this process and its forks share, and that a signal handler may set.
+
+    It has no lock, so nobody who is killed can take one along: a pipe with something in
+    it, which nobody reads.
+    """
+
+    def __init__(self) -> None:
+        self._reading, self._writing = os.pipe()
+
+    def set(self) -> None:
+        os.write(self._writing, b".")
+
+    def is_set(self) -> bool:
+        return self.wait(0)
+
+    def wait(self, seconds: float) -> bool:
+        return bool(select.select([self._reading], [], [], seconds)[0])
 
 
 def enqueue(function: str, *args: int | str) -> None:
@@ -50,29 +71,39 @@ def is_stopping() -> bool:
     return bool(_parent) and os.getppid() != _parent
 
 
-class SpeechCluster(Cluster):
-    """django-q2's cluster, told to its workers when it stops.
+def run() -> bool:
+    """Run tasks in forks of this process until SIGTERM; false if it ended unasked.
 
-    Its sentinel waits for running tasks without telling them; ours hold many calls
-    open, so they need to know.
+    This is django-q2's cluster without the process that waits for its sentinel. The
+    sentinel waits for running tasks without telling them; ours hold many calls open, so
+    they need to know.
     """
+    global _stopping  # noqa: PLW0603  (forked workers inherit it)
+    stop = _stopping = Stop()
+    sentinel = Sentinel(stop, threading.Event(), uuid.uuid4(), start=False)
+    this = os.getpid()
+    # What is forked here ends by its sentinel, which asks with SIGTERM where it has to.
+    os.register_at_fork(after_in_child=_end_when_asked)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        global _stopping  # noqa: PLW0603  (forked workers inherit it)
-        _stopping = multiprocessing.get_context("fork").Event()
-        super().__init__(*args, **kwargs)
+    def note(*_: object) -> None:
+        if os.getpid() == this:
+            stop.set()
 
-    def stop(self) -> bool:
-        if _stopping is not None:
-            _stopping.set()
-        return super().stop()
+    signal.signal(signal.SIGTERM, note)
+    signal.signal(signal.SIGINT, note)
+    sentinel.start()
+    return stop.is_set()
+
+
+def _end_when_asked() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _remember_parent(**_: Any) -> None:
     """A worker whose sentinel died is an orphan and must not go on."""
     global _parent  # noqa: PLW0603  (one per process)
     _parent = os.getppid()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 post_spawn.connect(_remember_parent, dispatch_uid="speechsite.core.queue")

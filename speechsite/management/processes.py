@@ -78,29 +78,12 @@ def serve(listener: socket.socket) -> int:
 
 
 def work() -> int:
-    """Run the queue's cluster until SIGTERM."""
-    from speechsite.core.queue import SpeechCluster
+    """Run the queue until SIGTERM."""
+    from speechsite.core import queue
 
     _leave_on_signals()
     lifeline.end_children_with_this()
-    cluster = SpeechCluster()
-    stops: list[int] = []
-    is_running = False
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        stops.append(number)
-        if is_running:
-            cluster.stop()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    # A cluster that is just being started cannot be stopped yet.
-    cluster.start()
-    is_running = True
-    if stops:
-        cluster.stop()
-    cluster.sentinel.join()
-    return 0 if stops else 1
+    return 0 if queue.run() else 1
 
 
 def _leave_on_signals() -> None:
