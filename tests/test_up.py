@@ -178,6 +178,16 @@ def test_a_killed_child_comes_back_and_leaves_nobody(site: Site, name: str) -> N
     assert site.process.wait(20) == 0, site.said()
 
 
+def test_what_is_forked_again_and_again_has_no_threads(site: Site) -> None:
+    assert psutil.Process(site.process.pid).num_threads() == 1
+
+
+def test_the_worker_does_not_keep_the_port(site: Site) -> None:
+    worker = site.child("worker")
+    for process in (worker, *worker.children(recursive=True)):
+        assert process.net_connections() == []
+
+
 def test_the_administrator_is_announced_once(prepared: tuple[Path, str], site: Site) -> None:
     first = prepared[1]
     assert first.count("Administrator: admin@localhost") == 1

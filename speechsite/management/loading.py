@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from importlib import import_module
 
 from django.apps import apps
+from django.db import connections
 
 from speechsite.core import env
 
@@ -47,10 +48,11 @@ def finish(modules: Iterable[str]) -> None:
 
 
 def _know_the_models() -> None:
-    """What Django works out about models when they are first asked for; asks no database."""
+    """What Django works out about models when they are first asked for; reads no rows."""
     for model in apps.get_models():
         model._meta.get_fields()
         str(model._base_manager.filter(pk__isnull=True).query)
+    connections.close_all()  # nobody may share one
 
 
 def _fill_gaps() -> None:

@@ -12,7 +12,6 @@ import socket
 import sys
 from collections.abc import Sequence
 from functools import partial
-from types import FrameType
 
 from speechsite.core import lifeline
 from speechsite.management import loading

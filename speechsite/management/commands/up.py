@@ -12,7 +12,6 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connections
 
-from speechsite.core import lifeline
 from speechsite.management import prepare, processes
 
 BACKLOG = 1024
