@@ -28,7 +28,7 @@ NEEDS = {
         "speechsite.asgi",
         "speechsite.urls",
         "uvicorn",
-        "uvicorn.loops.auto",
+        "uvloop",
         "uvicorn.protocols.http.auto",
         "uvicorn.protocols.websockets.auto",
     ),
