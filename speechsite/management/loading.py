@@ -40,19 +40,22 @@ def finish(modules: Iterable[str]) -> None:
     for name in UNUSED:
         if name in sys.modules and sys.modules[name] is None:
             del sys.modules[name]
-    _know_the_models()
+    _work_out()
     gc.collect()
     # Frozen objects are not visited again.
     gc.freeze()
     _fill_gaps()
 
 
-def _know_the_models() -> None:
-    """What Django works out about models when they are first asked for; reads no rows."""
+def _work_out() -> None:
+    """What would be worked out when first asked for: models, certificates. Reads no rows."""
+    from speechsite.core import pools  # loads httpx: too early at the top
+
     for model in apps.get_models():
         model._meta.get_fields()
         str(model._base_manager.filter(pk__isnull=True).query)
     connections.close_all()  # nobody may share one
+    pools.tls()
 
 
 def _fill_gaps() -> None:

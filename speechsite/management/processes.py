@@ -34,6 +34,7 @@ NEEDS = {
     ),
     "worker": (
         "speechsite.core.queue",
+        "multiprocessing.popen_fork",
         "jobs.tasks",
         "speechsite.providers.builtin.adapter",
     ),
