@@ -159,7 +159,7 @@ def test_the_site_is_ready_once_it_says_so(site: Site) -> None:
 
 
 def test_nobody_is_left_when_the_supervisor_is_killed(site: Site) -> None:
-    until(lambda: len(psutil.Process(site.process.pid).children(recursive=True)) >= 5)
+    until(lambda: len(psutil.Process(site.process.pid).children(recursive=True)) >= 4)
     site.family = psutil.Process(site.process.pid).children(recursive=True)
     site.process.kill()
     until(lambda: alive(site.family) == [], 15)

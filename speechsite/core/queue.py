@@ -6,19 +6,26 @@ harmless, because the database rows say what is due.
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import signal
 import threading
+import time
 import uuid
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django_q.cluster import Sentinel
 from django_q.models import Schedule
+from django_q.monitor import monitor
+from django_q.pusher import pusher
 from django_q.signals import post_spawn
 from django_q.tasks import async_task
+
+logger = logging.getLogger(__name__)
 
 _stopping: Stop | None = None
 _parent = 0
@@ -71,6 +78,51 @@ def is_stopping() -> bool:
     return bool(_parent) and os.getppid() != _parent
 
 
+class Pusher:
+    """A thread in the monitor's process, to the sentinel like a process of its own."""
+
+    def __init__(self, process: BaseProcess, ended: Stop) -> None:
+        self.name, self.pid = process.name, process.pid
+        self._process, self._ended = process, ended
+
+    def is_alive(self) -> bool:
+        return self._process.is_alive() and not self._ended.is_set()
+
+
+class SmallSentinel(Sentinel):
+    """django-q2's sentinel, with one process between queue and workers instead of two.
+
+    The pusher brings tasks, the monitor takes results: both wait nearly all the time.
+    """
+
+    def spawn_monitor(self) -> BaseProcess:
+        self.pushed = Stop()
+        queues = (self.task_queue, self.result_queue)
+        process: BaseProcess = self.spawn_process(
+            _bring_and_take, *queues, self.event_out, self.pushed, self.broker
+        )
+        return process
+
+    def spawn_pusher(self) -> Pusher:
+        return Pusher(self.monitor, self.pushed)
+
+
+def _bring_and_take(tasks: Any, results: Any, stop: Any, pushed: Stop, broker: Any) -> None:
+    threading.Thread(target=_push, args=(tasks, stop, pushed, broker), daemon=True).start()
+    monitor(results, broker)
+
+
+def _push(tasks: Any, stop: Any, pushed: Stop, broker: Any) -> None:
+    """Bring tasks until told to stop; what goes wrong with one must not end it."""
+    while not stop.is_set():
+        try:
+            pusher(tasks, stop, broker)  # gives up where the queue cannot be read
+        except Exception:
+            logger.exception("could not bring a task from the queue to the workers")
+            time.sleep(1)
+    pushed.set()
+
+
 def run() -> bool:
     """Run tasks in forks of this process until SIGTERM; false if it ended unasked.
 
@@ -80,7 +132,7 @@ def run() -> bool:
     """
     global _stopping  # noqa: PLW0603  (forked workers inherit it)
     stop = _stopping = Stop()
-    sentinel = Sentinel(stop, threading.Event(), uuid.uuid4(), start=False)
+    sentinel = SmallSentinel(stop, threading.Event(), uuid.uuid4(), start=False)
     this = os.getpid()
     # What is forked here ends by its sentinel, which asks with SIGTERM where it has to.
     os.register_at_fork(after_in_child=_end_when_asked)
