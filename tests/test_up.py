@@ -178,17 +178,6 @@ def test_a_killed_child_comes_back_and_leaves_nobody(site: Site, name: str) -> N
     assert site.process.wait(20) == 0, site.said()
 
 
-def test_the_queues_own_processes_come_back(site: Site) -> None:
-    worker = site.child("worker")
-    until(lambda: len(worker.children()) >= 2)  # who works, and who brings and takes
-    victims = worker.children()
-    for victim in victims:
-        victim.kill()
-    until(lambda: alive(victims) == [] and len(alive(worker.children())) >= 2)
-    site.process.terminate()
-    assert site.process.wait(20) == 0, site.said()
-
-
 def test_what_is_forked_again_and_again_has_no_threads(site: Site) -> None:
     assert psutil.Process(site.process.pid).num_threads() == 1
 
