@@ -5,6 +5,7 @@ import os
 import sys
 
 from speechsite.core.env import BadSetting
+from speechsite.management import loading
 
 
 def main() -> None:
@@ -12,6 +13,8 @@ def main() -> None:
     from django.core.management import execute_from_command_line
 
     try:
+        if "--prepared" in sys.argv:
+            loading.begin()
         execute_from_command_line(sys.argv)
     except BadSetting as error:
         sys.exit(f"Speechsite cannot start. {error}")

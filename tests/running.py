@@ -94,11 +94,10 @@ class Site:
         return [top, *top.children(recursive=True)]
 
     def child(self, name: str) -> psutil.Process:
-        """The process of `manage.py up --child web` or `worker`."""
+        """The supervisor's fork of that name: `web` or `worker`."""
         assert self.process is not None
         for child in psutil.Process(self.process.pid).children():
-            command = child.cmdline()
-            if "--child" in command and command[command.index("--child") + 1] == name:
+            if child.name() == f"speech-{name}":
                 return child
         raise LookupError(name)
 

@@ -54,9 +54,13 @@ class Site:
 
     def child(self, name: str) -> psutil.Process:
         for child in psutil.Process(self.process.pid).children():
-            if name in child.cmdline():
+            if child.name() == f"speech-{name}":
                 return child
         raise AssertionError(f"no {name}: {self.said()}")
+
+    def has(self, name: str) -> bool:
+        children = psutil.Process(self.process.pid).children()
+        return any(child.name() == f"speech-{name}" for child in children)
 
     def answers(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
@@ -155,7 +159,7 @@ def test_the_site_is_ready_once_it_says_so(site: Site) -> None:
 
 
 def test_nobody_is_left_when_the_supervisor_is_killed(site: Site) -> None:
-    until(lambda: len(psutil.Process(site.process.pid).children(recursive=True)) >= 6)
+    until(lambda: len(psutil.Process(site.process.pid).children(recursive=True)) >= 4)
     site.family = psutil.Process(site.process.pid).children(recursive=True)
     site.process.kill()
     until(lambda: alive(site.family) == [], 15)
@@ -168,10 +172,20 @@ def test_a_killed_child_comes_back_and_leaves_nobody(site: Site, name: str) -> N
     victim.kill()
     until(lambda: f"The {name} process was ended by signal 9" in site.said())
     until(lambda: alive(its_family) == [])
-    until(lambda: any(name in c.cmdline() for c in psutil.Process(site.process.pid).children()))
+    until(lambda: site.has(name))
     until(site.answers)
     site.process.terminate()
     assert site.process.wait(20) == 0, site.said()
+
+
+def test_what_is_forked_again_and_again_has_no_threads(site: Site) -> None:
+    assert psutil.Process(site.process.pid).num_threads() == 1
+
+
+def test_the_worker_does_not_keep_the_port(site: Site) -> None:
+    worker = site.child("worker")
+    for process in (worker, *worker.children(recursive=True)):
+        assert process.net_connections() == []
 
 
 def test_the_administrator_is_announced_once(prepared: tuple[Path, str], site: Site) -> None:
@@ -227,7 +241,7 @@ def test_a_stop_while_it_starts_is_a_clean_stop_too(
 ) -> None:
     site = Site(data)
     sites.append(site)
-    until(lambda: "supervisor.py" in " ".join(psutil.Process(site.process.pid).cmdline()))
+    until(lambda: "--prepared" in psutil.Process(site.process.pid).cmdline())
     until(lambda: psutil.Process(site.process.pid).children() != [])
     time.sleep(moment)
     site.family = psutil.Process(site.process.pid).children(recursive=True)

@@ -6,21 +6,49 @@ harmless, because the database rows say what is due.
 
 from __future__ import annotations
 
-import multiprocessing
+import logging
 import os
+import select
 import signal
-from multiprocessing.synchronize import Event as ProcessEvent
+import threading
+import time
+import uuid
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django_q.cluster import Cluster
+from django_q.cluster import Sentinel
 from django_q.models import Schedule
+from django_q.monitor import monitor
+from django_q.pusher import pusher
 from django_q.signals import post_spawn
 from django_q.tasks import async_task
 
-_stopping: ProcessEvent | None = None
+logger = logging.getLogger(__name__)
+
+_stopping: Stop | None = None
 _parent = 0
+
+
+class Stop:
+    """An event that this process and its forks share, and that a signal handler may set.
+
+    It has no lock, so nobody who is killed can take one along: a pipe with something in
+    it, which nobody reads.
+    """
+
+    def __init__(self) -> None:
+        self._reading, self._writing = os.pipe()
+
+    def set(self) -> None:
+        os.write(self._writing, b".")
+
+    def is_set(self) -> bool:
+        return self.wait(0)
+
+    def wait(self, seconds: float) -> bool:
+        return bool(select.select([self._reading], [], [], seconds)[0])
 
 
 def enqueue(function: str, *args: int | str) -> None:
@@ -50,29 +78,84 @@ def is_stopping() -> bool:
     return bool(_parent) and os.getppid() != _parent
 
 
-class SpeechCluster(Cluster):
-    """django-q2's cluster, told to its workers when it stops.
+class Pusher:
+    """A thread in the monitor's process, to the sentinel like a process of its own."""
 
-    Its sentinel waits for running tasks without telling them; ours hold many calls
-    open, so they need to know.
+    def __init__(self, process: BaseProcess, ended: Stop) -> None:
+        self.name, self.pid = process.name, process.pid
+        self._process, self._ended = process, ended
+
+    def is_alive(self) -> bool:
+        return self._process.is_alive() and not self._ended.is_set()
+
+
+class SmallSentinel(Sentinel):
+    """django-q2's sentinel, with one process between queue and workers instead of two.
+
+    The pusher brings tasks, the monitor takes results: both wait nearly all the time.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        global _stopping  # noqa: PLW0603  (forked workers inherit it)
-        _stopping = multiprocessing.get_context("fork").Event()
-        super().__init__(*args, **kwargs)
+    def spawn_monitor(self) -> BaseProcess:
+        self.pushed = Stop()
+        queues = (self.task_queue, self.result_queue)
+        process: BaseProcess = self.spawn_process(
+            _bring_and_take, *queues, self.event_out, self.pushed, self.broker
+        )
+        return process
 
-    def stop(self) -> bool:
-        if _stopping is not None:
-            _stopping.set()
-        return super().stop()
+    def spawn_pusher(self) -> Pusher:
+        return Pusher(self.monitor, self.pushed)
+
+
+def _bring_and_take(tasks: Any, results: Any, stop: Any, pushed: Stop, broker: Any) -> None:
+    threading.Thread(target=_push, args=(tasks, stop, pushed, broker), daemon=True).start()
+    monitor(results, broker)
+
+
+def _push(tasks: Any, stop: Any, pushed: Stop, broker: Any) -> None:
+    """Bring tasks until told to stop; what goes wrong with one must not end it."""
+    while not stop.is_set():
+        try:
+            pusher(tasks, stop, broker)  # gives up where the queue cannot be read
+        except Exception:
+            logger.exception("could not bring a task from the queue to the workers")
+            time.sleep(1)
+    pushed.set()
+
+
+def run() -> bool:
+    """Run tasks in forks of this process until SIGTERM; false if it ended unasked.
+
+    This is django-q2's cluster without the process that waits for its sentinel. The
+    sentinel waits for running tasks without telling them; ours hold many calls open, so
+    they need to know.
+    """
+    global _stopping  # noqa: PLW0603  (forked workers inherit it)
+    stop = _stopping = Stop()
+    sentinel = SmallSentinel(stop, threading.Event(), uuid.uuid4(), start=False)
+    this = os.getpid()
+    # What is forked here ends by its sentinel, which asks with SIGTERM where it has to.
+    os.register_at_fork(after_in_child=_end_when_asked)
+
+    def note(*_: object) -> None:
+        if os.getpid() == this:
+            stop.set()
+
+    signal.signal(signal.SIGTERM, note)
+    signal.signal(signal.SIGINT, note)
+    sentinel.start()
+    return stop.is_set()
+
+
+def _end_when_asked() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _remember_parent(**_: Any) -> None:
     """A worker whose sentinel died is an orphan and must not go on."""
     global _parent  # noqa: PLW0603  (one per process)
     _parent = os.getppid()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 post_spawn.connect(_remember_parent, dispatch_uid="speechsite.core.queue")

@@ -1,23 +1,58 @@
-"""What the children of `manage.py up` run: one web process, one queue cluster."""
+"""What `manage.py up` runs: a supervisor, and its forks: one web process, one queue cluster.
+
+What web and worker need is loaded once, before they are forked, and stays in memory once.
+"""
 
 from __future__ import annotations
 
-import gc
+import os
 import resource
 import signal
 import socket
 import sys
-from importlib import import_module
-from types import FrameType
+from collections.abc import Sequence
+from functools import partial
 
 from speechsite.core import lifeline
+from speechsite.management import loading
+from speechsite.management.supervisor import Child, Supervisor
 
 # Open event streams never end by themselves; their browsers come back on their own.
 DRAIN_SECONDS = 4
 LARGEST_SOCKET_MESSAGE = 4 * 1024 * 1024
 
 
-def serve(socket_number: int) -> int:
+# What each of the two needs: nothing of it may start a thread or open a database.
+NEEDS = {
+    "web": (
+        "speechsite.asgi",
+        "speechsite.urls",
+        "uvicorn",
+        "uvloop",
+        "uvicorn.protocols.http.auto",
+        "uvicorn.protocols.websockets.auto",
+    ),
+    "worker": (
+        "speechsite.core.queue",
+        "multiprocessing.popen_fork",
+        "jobs.tasks",
+        "speechsite.providers.builtin.adapter",
+    ),
+}
+
+
+def supervise(
+    names: Sequence[str], listener: socket.socket | None, *, address: str, ready_text: str
+) -> int:
+    """Load what all will share, then keep them running until a signal comes."""
+    loading.finish(module for name in names for module in NEEDS[name])
+    port = listener.getsockname()[1] if listener else 0
+    parent = os.getpid()
+    children = [Child(name, partial(_live, name, parent, listener)) for name in names]
+    return Supervisor(children, address=address, port=port, ready_text=ready_text).run()
+
+
+def serve(listener: socket.socket) -> int:
     """Answer HTTP and WebSocket on a listening socket until SIGTERM."""
     import uvicorn
 
@@ -37,38 +72,18 @@ def serve(socket_number: int) -> int:
         # 35 kB for each idle socket, and speech does not get smaller by it.
         ws_per_message_deflate=False,
     )
-    config.load()
-    _preload("speechsite.urls")
     server = uvicorn.Server(config)
-    server.run(sockets=[socket.socket(fileno=socket_number)])
+    server.run(sockets=[listener])
     return 0 if server.started else 1
 
 
 def work() -> int:
-    """Run the queue's cluster until SIGTERM."""
-    from speechsite.core.queue import SpeechCluster
+    """Run the queue until SIGTERM."""
+    from speechsite.core import queue
 
     _leave_on_signals()
     lifeline.end_children_with_this()
-    _preload("jobs.tasks", "speechsite.providers.builtin.adapter")
-    cluster = SpeechCluster()
-    stops: list[int] = []
-    is_running = False
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        stops.append(number)
-        if is_running:
-            cluster.stop()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    # A cluster that is just being started cannot be stopped yet.
-    cluster.start()
-    is_running = True
-    if stops:
-        cluster.stop()
-    cluster.sentinel.join()
-    return 0 if stops else 1
+    return 0 if queue.run() else 1
 
 
 def _leave_on_signals() -> None:
@@ -77,15 +92,16 @@ def _leave_on_signals() -> None:
         signal.signal(number, lambda *_: sys.exit(0))
 
 
-def _preload(*modules: str) -> None:
-    """Import what the process will need, then keep it out of the collector's way.
-
-    Frozen objects are not visited again, so forked children go on sharing their pages.
-    """
-    for module in modules:
-        import_module(module)
-    gc.collect()
-    gc.freeze()
+def _live(name: str, parent: int, listener: socket.socket | None) -> int:
+    """Be the web process or the worker, in a fork of the supervisor."""
+    lifeline.end_with_parent(parent)
+    lifeline.call_this(f"speech-{name}")
+    if name == "web":
+        assert listener is not None  # noqa: S101  (`up` listens for it)
+        return serve(listener)
+    if listener is not None:
+        listener.close()
+    return work()
 
 
 def _allow_many_sockets() -> None:

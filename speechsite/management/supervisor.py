@@ -1,21 +1,21 @@
 """Starts the site's processes, restarts one that dies, and stops them all together.
 
-`manage.py up` turns into this script once everything is prepared. It imports neither
-Django nor the site, so that watching costs 10 MB and nothing here can break with them.
+The children are forks, so that what is loaded before is in memory once. Nothing here
+may start a thread or open a database: they would not survive a fork. This module
+imports neither Django nor the site, so that watching cannot break with them.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 STOP_SECONDS = 13.0
 READY_PAUSE_SECONDS = 0.1
@@ -24,36 +24,40 @@ MAX_EARLY_DEATHS = 5
 LONGEST_PAUSE_SECONDS = 10.0
 
 
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+HANDLED = (*STOPPING, signal.SIGCHLD)
+
+
 @dataclass
 class Child:
     """One process of the site, and how it has fared so far."""
 
     name: str
-    command: list[str]
-    sockets: list[int] = field(default_factory=list)
-    process: subprocess.Popen[bytes] | None = None
+    work: Callable[[], int]
+    pid: int = 0
+    exit_code: int | None = None
     started_at: float = 0.0
     restart_at: float = 0.0
     early_deaths: int = 0
 
-    def start(self) -> None:
-        command = [*self.command, "--parent", str(os.getpid())]
-        # Its own session: Ctrl-C reaches only the supervisor, and the whole family
-        # of a dead child can be swept by its group.
-        self.process = subprocess.Popen(  # noqa: S603  (our own plan)
-            command, start_new_session=True, pass_fds=self.sockets
-        )
-        self.started_at = time.monotonic()
+    def is_up(self) -> bool:
+        return bool(self.pid) and not self.has_died()
 
     def has_died(self) -> bool:
-        return self.process is not None and self.process.poll() is not None
+        if self.pid and self.exit_code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.exit_code = os.waitstatus_to_exitcode(status) if pid else None
+        return self.exit_code is not None
+
+    def terminate(self) -> None:
+        os.kill(self.pid, signal.SIGTERM)  # not collected yet, so the number is still its own
 
     def sweep(self) -> None:
-        """Kill whatever the child left behind."""
-        if self.process is None:
+        """Kill it, if it is there, and whatever it left behind."""
+        if not self.pid:
             return
         try:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            os.killpg(self.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             return
 
@@ -73,7 +77,7 @@ class Supervisor:
         """Work until a signal comes; the exit code."""
         self._listen_for_signals()
         for child in self.children:
-            child.start()
+            self._start(child)
         while not self.stops:
             if not self._mend():
                 self._stop()
@@ -87,9 +91,31 @@ class Supervisor:
             os.set_blocking(end, False)
             os.set_inheritable(end, False)
         signal.set_wakeup_fd(self.wakeup[1], warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in STOPPING:
             signal.signal(number, self._note_stop)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def _start(self, child: Child) -> None:
+        # A signal that came between the fork and the child's own handlers would be lost.
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+        child.started_at, child.exit_code = time.monotonic(), None
+        child.pid = os.fork()
+        if not child.pid:
+            self._become(child)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+
+    def _become(self, child: Child) -> NoReturn:
+        """Be the child, and leave as any program does once its work is over."""
+        # Its own session: Ctrl-C reaches only the supervisor, and the whole family
+        # of a dead child can be swept by its group.
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        for end in self.wakeup:
+            os.close(end)
+        for number in HANDLED:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+        sys.exit(child.work())
 
     def _note_stop(self, *_: object) -> None:
         self.stops += 1
@@ -106,17 +132,16 @@ class Supervisor:
             if child.has_died():
                 if not self._plan_restart(child, now):
                     return False
-            elif child.process is None and now >= child.restart_at:
-                child.start()
+            elif not child.pid and now >= child.restart_at:
+                self._start(child)
         return True
 
     def _plan_restart(self, child: Child, now: float) -> bool:
-        assert child.process is not None  # noqa: S101  (has_died says so)
         child.sweep()
         lived = now - child.started_at
         child.early_deaths = 1 if lived >= STEADY_SECONDS else child.early_deaths + 1
-        how = _ending(child.process.returncode)
-        child.process = None
+        how = _ending(child.exit_code)
+        child.pid, child.exit_code = 0, None
         if child.early_deaths > MAX_EARLY_DEATHS:
             say(f"The {child.name} process {how} again and again; giving up.")
             return False
@@ -129,7 +154,7 @@ class Supervisor:
         """Seconds until something has to be done unasked."""
         if self.ready_text:
             return READY_PAUSE_SECONDS
-        due = [child.restart_at for child in self.children if child.process is None]
+        due = [child.restart_at for child in self.children if not child.pid]
         return max(min(due) - time.monotonic(), 0.01) if due else None
 
     def _announce(self) -> None:
@@ -143,9 +168,9 @@ class Supervisor:
     def _stop(self) -> int:
         """Ask everyone to end; 1 if somebody had to be killed."""
         asked = self.stops
-        alive = [child for child in self.children if child.process and not child.has_died()]
+        alive = [child for child in self.children if child.is_up()]
         for child in alive:
-            child.process.terminate()  # type: ignore[union-attr]
+            child.terminate()
         until = time.monotonic() + STOP_SECONDS
         while alive and time.monotonic() < until and self.stops <= max(asked, 1):
             self._sleep(0.1)
@@ -154,7 +179,7 @@ class Supervisor:
             child.sweep()
         for child in alive:
             say(f"The {child.name} process did not stop in time and was killed.")
-            child.process.wait()  # type: ignore[union-attr]
+            os.waitpid(child.pid, 0)
         return 1 if alive else 0
 
 
@@ -175,14 +200,3 @@ def say(text: str) -> None:
 
 def _ending(code: int | None) -> str:
     return f"was ended by signal {-code}" if code and code < 0 else f"ended with code {code}"
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Read the plan (one JSON object) that `manage.py up` made."""
-    plan = json.loads(arguments[0])
-    children = [Child(**child) for child in plan.pop("children")]
-    return Supervisor(children, **plan).run()
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

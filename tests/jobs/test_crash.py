@@ -21,18 +21,14 @@ OPEN = "SELECT count(*) FROM jobs_job WHERE state IN ('queued', 'processing')"
 
 
 def workers(site: Site) -> list[psutil.Process]:
-    """The cluster, its sentinel and all that they forked."""
-    cluster = site.child("worker")
-    return [cluster, *cluster.children(recursive=True)]
-
-
-def sentinel(site: Site) -> psutil.Process:
-    return site.child("worker").children()[0]
+    """The queue's sentinel and all that it forked."""
+    sentinel = site.child("worker")
+    return [sentinel, *sentinel.children(recursive=True)]
 
 
 def some_workers(site: Site) -> None:
-    """The processes that run tasks, with the engine's children; the cluster mends itself."""
-    for process in sentinel(site).children(recursive=True):
+    """The processes that run tasks, with the engine's children; the sentinel starts others."""
+    for process in site.child("worker").children(recursive=True):
         kill(process)
 
 
@@ -41,10 +37,6 @@ def one_at_random(site: Site) -> None:
 
 
 def the_sentinel(site: Site) -> None:
-    kill(sentinel(site))
-
-
-def the_cluster(site: Site) -> None:
     kill(site.child("worker"))
 
 
@@ -53,7 +45,7 @@ def the_web(site: Site) -> None:
 
 
 KILLINGS: list[Callable[[Site], None]] = [
-    some_workers, one_at_random, the_web, the_sentinel, one_at_random, the_cluster,
+    some_workers, one_at_random, the_web, the_sentinel, one_at_random, the_sentinel,
 ]  # fmt: skip
 
 
@@ -86,7 +78,7 @@ def went_on(site: Site, done: int) -> bool:
 
 
 def is_alive(site: Site) -> bool:
-    """Both children are there, and the cluster has its workers again."""
+    """Both children are there, and the queue has its workers again."""
     return bool(site.child("web")) and len(workers(site)) >= 4
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import socket
 import sys
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connections
 
-from speechsite.core import lifeline
-from speechsite.management import prepare, processes, supervisor
+from speechsite.management import prepare, processes
 
 BACKLOG = 1024
 # What keeps idle processes small: no pool of arithmetic threads, few arenas of memory.
@@ -30,21 +27,18 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
         parser.add_argument("--port", type=int, default=settings.PORT)
         parser.add_argument("--only", choices=("web", "worker"), help="run one of the two")
-        # What the supervisor calls its children with.
-        parser.add_argument("--child", choices=("web", "worker"), help=argparse.SUPPRESS)
+        # What the command calls itself with, once everything is prepared.
+        parser.add_argument("--prepared", action="store_true", help=argparse.SUPPRESS)
         parser.add_argument("--socket", type=int, help=argparse.SUPPRESS)
-        parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["child"]:
-            lifeline.end_with_parent(options["parent"])
-            is_web = options["child"] == "web"
-            sys.exit(processes.serve(options["socket"]) if is_web else processes.work())
         names = [options["only"]] if options["only"] else ["web", "worker"]
+        if options["prepared"]:
+            sys.exit(self._supervise(names, options["socket"], options["host"]))
         listener = self._listen(options["host"], options["port"]) if "web" in names else None
         self.check()
         self._announce(self._prepare())
-        self._supervise(names, listener, options["host"])
+        self._start_again(options["only"], listener, options["host"])
 
     def _listen(self, host: str, port: int) -> socket.socket:
         """Take the port before anything else, so that a second start changes nothing."""
@@ -76,27 +70,25 @@ class Command(BaseCommand):
             self.stdout.write(f"Password:      {administrator.password}  (shown only this once)")
         self.stdout.flush()
 
-    def _supervise(self, names: list[str], listener: socket.socket | None, host: str) -> None:
+    def _start_again(self, only: str | None, listener: socket.socket | None, host: str) -> None:
         """Replace this process, and the memory that preparing took, by the supervisor."""
         connections.close_all()
         for name, value in FRUGAL.items():
             os.environ.setdefault(name, value)
-        plan: dict[str, Any] = {"ready_text": "The worker is running."}
+        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "up", "--prepared"]
+        command += ["--host", host]
+        if only:
+            command += ["--only", only]
         if listener is not None:
-            port = listener.getsockname()[1]
-            address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-            shown = f"[{address}]" if ":" in address else address
-            plan = {"address": address, "port": port}
-            plan["ready_text"] = f"Speechsite is ready at http://{shown}:{port}"
-        plan["children"] = [self._child(name, listener) for name in names]
+            command += ["--socket", str(listener.fileno())]
         sys.stdout.flush()
-        script = str(Path(supervisor.__file__))
-        os.execv(sys.executable, [sys.executable, "-I", "-S", script, json.dumps(plan)])  # noqa: S606
+        os.execv(sys.executable, command)  # noqa: S606
 
-    def _child(self, name: str, listener: socket.socket | None) -> dict[str, Any]:
-        manage = str(settings.BASE_DIR / "manage.py")
-        command = [sys.executable, manage, "up", "--child", name]
-        if name == "worker" or listener is None:
-            return {"name": name, "command": command}
-        number = listener.fileno()
-        return {"name": name, "command": [*command, "--socket", str(number)], "sockets": [number]}
+    def _supervise(self, names: list[str], number: int | None, host: str) -> int:
+        listener = None if number is None else socket.socket(fileno=number)
+        address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+        text = "The worker is running."
+        if listener is not None:
+            shown = f"[{address}]" if ":" in address else address
+            text = f"Speechsite is ready at http://{shown}:{listener.getsockname()[1]}"
+        return processes.supervise(names, listener, address=address, ready_text=text)
