@@ -28,15 +28,11 @@ def end(worker: str, pk: UUID) -> bool:
         return False
 
 
-def keep(collected: intake.Collected, segment: Segment) -> tuple[Delivered, bool]:
-    """Store a piece and record it; and whether its job ended with it. Blocks.
-
-    Raises Garbled, and then nothing was kept.
-    """
-    outcome = intake.store(collected, segment)
+def record(segment: Segment, outcome: Delivered) -> bool:
+    """Record a stored piece, and say whether its job ended with it."""
     if not lifecycle.record(segment, outcome):
         intake.discard(outcome.audio)
-    return outcome, lifecycle.is_result(segment.job, outcome)
+    return lifecycle.is_result(segment.job, outcome)
 
 
 def finish(job: Job, joined: joining.Joined) -> bool:

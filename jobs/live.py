@@ -21,8 +21,6 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from asgiref.sync import sync_to_async
-from django.db import close_old_connections
 from django.db.models import Max, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
@@ -31,6 +29,7 @@ from django.views.decorators.http import require_GET
 from jobs import progress
 from jobs.models import Job, JobEvent
 from jobs.states import LIVE_JOB
+from speechsite.core.threads import in_thread
 
 logger = logging.getLogger(__name__)
 
@@ -93,8 +92,10 @@ class Hub:
         while self.listeners:
             try:
                 if last is None:
-                    newest = await _db(_newest)
-                    seen.update((event.pk, None) for event in await _db(_after, newest - OVERLAP))
+                    newest = await in_thread(_newest)
+                    seen.update(
+                        (event.pk, None) for event in await in_thread(_after, newest - OVERLAP)
+                    )
                     last = newest
                     self.is_reading.set()
                 await asyncio.sleep(POLL)
@@ -105,9 +106,9 @@ class Hub:
                 await asyncio.sleep(POLL)
 
     async def _look(self, last: int, seen: OrderedDict[int, None]) -> int:
-        fresh = [event for event in await _db(_after, last - OVERLAP) if event.pk not in seen]
+        fresh = [event for event in await in_thread(_after, last - OVERLAP) if event.pk not in seen]
         wanted = [event for event in fresh if any(one.wants(event) for one in self.listeners)]
-        messages = await _db(_messages_of, wanted) if wanted else []
+        messages = await in_thread(_messages_of, wanted) if wanted else []
         seen.update((event.pk, None) for event in fresh)
         while len(seen) > OVERLAP + 2 * BATCH:
             seen.popitem(last=False)
@@ -159,10 +160,10 @@ async def _messages(listener: Listener, last: int | None) -> AsyncIterator[str]:
     try:
         await here.join(listener)
         yield f"retry: {RETRY_MS}\n\n"
-        missed: list[Message] = [] if last is None else await _db(_missed, listener, last)
+        missed: list[Message] = [] if last is None else await in_thread(_missed, listener, last)
         for message in missed:
             yield message.text
-        for snapshot in await _db(_snapshots, listener):
+        for snapshot in await in_thread(_snapshots, listener):
             yield snapshot
         sent = {message.event_id for message in missed}
         while time.monotonic() < ends and listener in here.listeners:
@@ -237,13 +238,3 @@ def _missed(listener: Listener, last: int) -> list[Message]:
     if listener.jobs:
         events = events.filter(job_id__in=listener.jobs)
     return _messages_of(reversed(events.order_by("-pk")[:BACKLOG]))
-
-
-async def _db(function: Any, *args: Any) -> Any:
-    return await sync_to_async(_closing, thread_sensitive=False)(function, *args)
-
-
-def _closing(function: Any, *args: Any) -> Any:
-    """Threads of a pool outlive requests, so stale connections are closed here."""
-    close_old_connections()
-    return function(*args)

@@ -28,7 +28,7 @@ from jobs.errors import OrderError
 from jobs.models import Job
 from jobs.webhook_models import EVENTS, Delivery, WebhookEndpoint
 from speechsite.accounts.models import User
-from speechsite.core import queue, safehttp, signing
+from speechsite.core import queue, safehttp, signing, sql
 from speechsite.core.ids import new_id
 from speechsite.upstreams import secrets
 
@@ -47,6 +47,7 @@ LOG_KEPT = 12
 MOST_ENDPOINTS = 20
 GONE = 410
 PING = "webhook.test"
+_HAS_WEBHOOK = "SELECT 1 FROM jobs_webhookendpoint WHERE user_id = %s AND is_enabled LIMIT 1"
 
 
 def _plainly(job: Job) -> dict[str, Any]:
@@ -111,6 +112,8 @@ def checked_events(event_types: list[str] | None) -> list[str]:
 def announce(job: Job, event_type: str) -> None:
     """Write a delivery for every endpoint that wants to know, in the caller's transaction."""
     callbacks.announce(job)
+    if not sql.rows(_HAS_WEBHOOK, (job.user_id,)):
+        return
     endpoints = WebhookEndpoint.objects.filter(
         user_id=job.user_id, is_enabled=True, deleted_at__isnull=True
     )

@@ -214,6 +214,8 @@ def _write(job: Job, prepared: orders.Prepared, origin: Origin) -> Job:
         with transaction.atomic():
             # The row goes in before the hold: a second copy of the same order stops at the
             # unique key instead of asking the wallet for credits it may not have twice.
+            if origin.speaker is not None:
+                job.state, job.started_at = JobState.PROCESSING, timezone.now()
             job.save(force_insert=True)
             ledger.hold(wallet, job.quoted, key=f"hold:{job.pk}", job_id=job.pk)
             if origin.check is not None:
@@ -244,12 +246,12 @@ def _begun(
     try:
         offer = board.take(first.model_slug, need=need)
     except routing.NoChannel:
+        job.state, job.started_at = JobState.QUEUED, None
+        Job.objects.filter(pk=job.pk).update(state=job.state, started_at=None)
         return []
     first.state, first.channel, first.worker = SegmentState.SUBMITTING, offer.channel, speaker.name
     first.attempts, first.submitted_at, first.lease_until = 1, now, now + LEASE
     job.first_claim = first, offer
-    job.state, job.started_at = JobState.PROCESSING, now
-    Job.objects.filter(pk=job.pk).update(state=job.state, started_at=now)
     return [("started", None, {})]
 
 

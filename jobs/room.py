@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from jobs.models import Segment
 from jobs.states import SegmentState
+from speechsite.core import sql
 from speechsite.upstreams import routing
 from speechsite.upstreams.models import Channel, Offer
 
 IN_FLIGHT = (SegmentState.SUBMITTING, SegmentState.RUNNING)
 RATE_MARGIN = timedelta(seconds=0.5)  # between our clock and the provider's
+
+_BUSY = """
+    SELECT channel_id, COUNT(*) FROM jobs_segment
+    WHERE state IN (%s, %s) AND channel_id IN ({}) GROUP BY channel_id
+"""
 
 
 def board(offers: Iterable[Offer], now: datetime) -> routing.Board:
@@ -36,9 +42,11 @@ def lock(rows: QuerySet[Any], *, no_key: bool = False) -> None:
         list(rows.select_for_update(no_key=no_key).values_list("pk", flat=True))
 
 
-def _busy(channels: Iterable[int]) -> dict[int, int]:
-    rows = Segment.objects.filter(state__in=IN_FLIGHT, channel__in=list(channels)).order_by()
-    return dict(rows.values_list("channel_id").annotate(Count("pk")))
+def _busy(channels: Collection[int]) -> dict[int, int]:
+    if not channels:
+        return {}
+    marks = ", ".join(["%s"] * len(channels))
+    return dict(sql.rows(_BUSY.format(marks), (*IN_FLIGHT, *channels)))
 
 
 def _recent(channels: Iterable[Channel], now: datetime) -> dict[int, int]:

@@ -18,9 +18,7 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import numpy as np
-from asgiref.sync import sync_to_async
 from django.core.files.storage import default_storage
-from django.db import close_old_connections
 from django.utils import timezone
 
 from jobs import attempts, briefs, claims, ending, intake, lifecycle, placing, renditions
@@ -29,6 +27,7 @@ from jobs.outcomes import Delivered, Outcome
 from jobs.states import SegmentState
 from speechsite.audio import encode
 from speechsite.core import queue
+from speechsite.core.threads import in_thread, slowly
 from speechsite.providers.base import Adapter
 from speechsite.providers.errors import ProviderError, Unsupported
 from speechsite.providers.types import Chunk, Feature, SpeechOrder, WordTime
@@ -121,7 +120,7 @@ def _let_go(task: asyncio.Task[Any]) -> None:
 
 
 async def _begin(place: Callable[..., Job], *args: Any) -> Speech:
-    job, begun = await _db(_ordered, place, *args)
+    job, begun = await in_thread(_ordered, place, *args)
     speech = Speech(job)
     _kept(_tell(speech, begun))
     return speech
@@ -155,13 +154,13 @@ async def _tell(speech: Speech, begun: _Begun | None) -> None:
     try:
         first = [begun.segment] if begun is not None else []
         is_all = bool(first) and job.segment_count == 1
-        for segment in first if is_all else await _db(_segments_of, job.pk):
+        for segment in first if is_all else await in_thread(_segments_of, job.pk):
             speaker = _Speaker(job, segment, at_ms, inbox)
             at_ms += await speaker.run(begun if segment.index == 0 else None)
             sent, is_over = True, speaker.is_over
         inbox.put_nowait(None)
         if job.segment_count == 1 and not is_over:
-            is_over = await _db(ending.end, claims.worker_name(), job.pk)
+            is_over = await slowly(ending.end, claims.worker_name(), job.pk)
     except SpeechFailed as error:
         inbox.put_nowait(StreamBroken(error.message) if sent else error)
     except Exception as error:
@@ -169,7 +168,7 @@ async def _tell(speech: Speech, begun: _Begun | None) -> None:
         inbox.put_nowait(StreamBroken(type(error).__name__))
     finally:
         if not is_over:
-            await _db(queue.enqueue, placing.WORK)
+            await in_thread(queue.enqueue, placing.WORK)
 
 
 @dataclass
@@ -186,13 +185,13 @@ class _Speaker:
 
     async def run(self, begun: _Begun | None) -> int:
         """Milliseconds of sound that this piece lasts."""
-        begun = begun or await _db(_taken, self.segment.pk)
+        begun = begun or await in_thread(_taken, self.segment.pk)
         if begun is None:
             return await self._await_worker()
         if isinstance(begun.order, Unsupported):
             # Nothing was sent: another channel may have all the voices.
-            await _db(lifecycle.record, begun.segment, attempts.not_here(begun.order))
-            await _db(_release, self.segment.pk)
+            await in_thread(lifecycle.record, begun.segment, attempts.not_here(begun.order))
+            await in_thread(_release, self.segment.pk)
             return await self._await_worker()
         outcome = await self._speak(begun.segment, begun.order)
         if isinstance(outcome, Delivered):
@@ -210,7 +209,7 @@ class _Speaker:
         except ProviderError as error:
             known = adapter or channels.adapter_class("builtin")()
             outcome = attempts.outcome_of(error, known, segment)
-            await _db(lifecycle.record, segment, outcome)
+            await in_thread(lifecycle.record, segment, outcome)
             return outcome
         finally:
             beat.cancel()
@@ -223,8 +222,9 @@ class _Speaker:
                     collected.take(chunk)
                     await self._send(chunk)
             await self._flush(collected)
-            outcome, self.is_over = await _db(ending.keep, collected, segment)
-            return outcome
+            outcome = await slowly(intake.store, collected, segment)
+        self.is_over = await in_thread(ending.record, segment, outcome)
+        return outcome
 
     async def _send(self, chunk: Chunk) -> None:
         words = tuple(_placed(word, self.segment.start, self.at_ms) for word in chunk.words)
@@ -236,20 +236,20 @@ class _Speaker:
             if self.encoder is None:
                 self.encoder = encode.Encoder(wanted, rate)
             samples = np.frombuffer(chunk.audio[: len(chunk.audio) // 2 * 2], dtype="<i2")
-            self._put(await asyncio.to_thread(self.encoder.write, samples), words)
+            self._put(await slowly(self.encoder.write, samples), words)
         elif words:
             self._put(b"", words)
 
     async def _flush(self, collected: intake.Collected) -> None:
         """The rest of an encoder; all of a sound that could not be turned piece by piece."""
         if self.encoder is not None:
-            self._put(await asyncio.to_thread(self.encoder.finish))
+            self._put(await slowly(self.encoder.finish))
         elif collected.format != self.job.output_format:
             collected.file.seek(0)
             sound = collected.file.read()
             hint = renditions.hint(collected.format)
             wanted = self.job.output_format
-            self._put(await asyncio.to_thread(encode.transcode, sound, wanted, source_format=hint))
+            self._put(await slowly(encode.transcode, sound, wanted, source_format=hint))
 
     def _put(self, audio: bytes, words: tuple[WordTime, ...] = ()) -> None:
         if audio or words:
@@ -261,17 +261,17 @@ class _Speaker:
         with suppress(asyncio.CancelledError):
             while True:
                 await asyncio.sleep(BEAT)
-                await _db(claims.renew, segment.worker, [segment.pk], [])
+                await in_thread(claims.renew, segment.worker, [segment.pk], [])
 
     async def _await_worker(self) -> int:
         """A worker makes this piece: wait for it, then send it whole."""
         deadline = asyncio.get_running_loop().time() + PATIENCE
         while asyncio.get_running_loop().time() < deadline:
-            segment = await _db(Segment.objects.get, pk=self.segment.pk)
+            segment = await in_thread(Segment.objects.get, pk=self.segment.pk)
             if segment.state == SegmentState.FAILED:
                 raise SpeechFailed(segment.failure_code, segment.failure_message)
             if segment.state == SegmentState.DONE:
-                sound = await asyncio.to_thread(_whole, segment, self.job.output_format)
+                sound = await slowly(_whole, segment, self.job.output_format)
                 timed = [WordTime(*word) for word in segment.words]
                 words = tuple(_placed(word, segment.start, self.at_ms) for word in timed)
                 self._put(sound, words)
@@ -328,12 +328,3 @@ def _whole(segment: Segment, wanted: str) -> bytes:
     if segment.audio_format == wanted:
         return sound
     return encode.transcode(sound, wanted, source_format=renditions.hint(segment.audio_format))
-
-
-async def _db(function: Callable[..., Result], *args: Any, **more: Any) -> Result:
-    return await sync_to_async(_closing, thread_sensitive=False)(function, *args, **more)
-
-
-def _closing(function: Callable[..., Result], *args: Any, **more: Any) -> Result:
-    close_old_connections()
-    return function(*args, **more)

@@ -98,7 +98,10 @@ class Voice(models.Model):
                 fields=("family", "external_id"), name="one_voice_per_family_id"
             ),
         )
-        indexes = (models.Index(fields=("language",), name="voices_by_language"),)
+        indexes = (
+            models.Index(fields=("language",), name="voices_by_language"),
+            models.Index(fields=("external_id",), name="voices_by_external_id"),
+        )
 
     def __str__(self) -> str:
         return self.name

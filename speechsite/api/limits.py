@@ -23,10 +23,14 @@ from speechsite.accounts import plans
 from speechsite.api import rates
 from speechsite.api.auth import Caller
 from speechsite.api.errors import CapReached, ConcurrencyLimited, RateLimited
+from speechsite.core import sql
 from speechsite.credits.prices import format_credits
 
 UNLIMITED = 1_000_000
 CONCURRENCY_RETRY = 2.0  # seconds
+_UNDER_WAY = """
+    SELECT COUNT(*) FROM jobs_job WHERE user_id = %s AND source = %s AND state IN (%s, %s)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +93,8 @@ def check_concurrency(caller: Caller) -> int:
 
 def running_jobs(caller: Caller) -> int:
     """The account's jobs under way that came through the API."""
-    jobs = Job.objects.filter(user=caller.user, source=Job.Source.API, state__in=LIVE_JOB)
-    return jobs.count()
+    found = sql.rows(_UNDER_WAY, (caller.user.pk, Job.Source.API, *sorted(LIVE_JOB)))
+    return int(found[0][0])
 
 
 def check_caps(caller: Caller, job: Job) -> None:

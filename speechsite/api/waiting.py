@@ -13,11 +13,11 @@ from contextlib import suppress
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from asgiref.sync import sync_to_async
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError
 
 from jobs.models import Job
 from jobs.states import FINAL_JOB
+from speechsite.core.threads import in_thread
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ PAUSE = 0.05  # seconds between looks
 
 async def finished(job_id: UUID, seconds: float) -> Job:
     """The job when it is over, or as it stands when the time is. Raises Job.DoesNotExist."""
-    job = await sync_to_async(_whole, thread_sensitive=False)(job_id)
+    job = await in_thread(_whole, job_id)
     if job.is_finished or seconds <= 0:
         return job
     loop = asyncio.get_running_loop()
@@ -38,7 +38,7 @@ async def finished(job_id: UUID, seconds: float) -> Job:
         # Its task knows the loop: kept longer, it would keep every loop that ever was.
         if not watch.waiting:
             _watches.pop(loop, None)
-    return await sync_to_async(_whole, thread_sensitive=False)(job_id)
+    return await in_thread(_whole, job_id)
 
 
 class _Watch:
@@ -69,7 +69,7 @@ class _Watch:
         """Look for all of them until nobody waits any more."""
         while self.waiting:
             try:
-                over = await sync_to_async(_over, thread_sensitive=False)(list(self.waiting))
+                over = await in_thread(_over, list(self.waiting))
             except DatabaseError as error:
                 # Whoever waits is answered when the time is; the next look may succeed.
                 logger.warning("waiting for jobs: %s", type(error).__name__)
@@ -85,11 +85,9 @@ _watches: WeakKeyDictionary[asyncio.AbstractEventLoop, _Watch] = WeakKeyDictiona
 
 
 def _over(job_ids: Collection[UUID]) -> list[UUID]:
-    close_old_connections()
     jobs = Job.objects.filter(pk__in=job_ids, state__in=FINAL_JOB).order_by()
     return list(jobs.values_list("pk", flat=True))
 
 
 def _whole(job_id: UUID) -> Job:
-    close_old_connections()
     return Job.objects.select_related("voice", "model", "user", "price").get(pk=job_id)

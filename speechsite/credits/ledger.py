@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 
 from speechsite.accounts.models import User
+from speechsite.core import sql
 from speechsite.credits.audit import Difference, audit
 from speechsite.credits.errors import (
     AlreadyRefunded,
@@ -53,7 +54,6 @@ MAX_POCKET = 10**18
 
 Kind = LedgerEntry.Kind
 
-# Written out, because every movement runs it: putting it together took most of its time.
 _MOVE = """
     UPDATE credits_wallet SET available = available + %s, held = held + %s
     WHERE id = %s AND available >= %s AND available <= %s AND held >= %s
@@ -227,9 +227,7 @@ def _move(wallet: Wallet, entry: LedgerEntry) -> bool:
     """One guarded UPDATE: a pocket can neither go below zero nor over its brim."""
     available, held = entry.available_delta, entry.held_delta
     least, most = max(0, -available), MAX_POCKET - max(0, available)
-    with connection.cursor() as cursor:
-        cursor.execute(_MOVE, (available, held, wallet.pk, least, most, max(0, -held)))
-        return bool(cursor.rowcount == 1)
+    return sql.changed(_MOVE, (available, held, wallet.pk, least, most, max(0, -held))) == 1
 
 
 def _first(entry: LedgerEntry) -> LedgerEntry | None:

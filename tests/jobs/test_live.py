@@ -19,6 +19,7 @@ from jobs import events, lifecycle, live
 from jobs.models import Job, JobEvent
 from jobs.outcomes import Refused
 from speechsite.accounts.models import User
+from speechsite.core.threads import in_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Place = Callable[..., Job]
@@ -75,7 +76,7 @@ async def after(page: Page, happening: Callable[[], Any], count: int) -> list[di
         async for message in messages:
             found.append(message)
             if len(found) == 1:
-                await live._db(happening)
+                await in_thread(happening)
             if len(found) == count:
                 return found
     return found
@@ -93,7 +94,7 @@ def run(work: Any) -> Any:
         try:
             return await work
         finally:
-            await live._db(connections.close_all)
+            await in_thread(connections.close_all)
 
     return asyncio.run(whole())
 
@@ -184,11 +185,11 @@ def test_a_row_with_a_smaller_id_that_is_committed_later_is_not_lost(place: Plac
         async with asyncio.timeout(PATIENCE), aclosing(page.messages()) as messages:
             async for message in messages:
                 if message["kind"] == "snapshot":
-                    await live._db(row, newest + 9, 9)
+                    await in_thread(row, newest + 9, 9)
                 else:
                     found.append(message["segment"])
                     if found == [9]:
-                        await live._db(row, newest + 5, 5)
+                        await in_thread(row, newest + 5, 5)
                     elif len(found) == 2:
                         return found
         return found
@@ -215,7 +216,7 @@ def test_fifty_listeners_cost_no_more_queries_than_one(place: Place) -> None:
             hub = live.Hub()
             pages = [live.Listener(job.user_id, frozenset({job.pk})) for _ in range(listeners)]
             hub.listeners.update(pages)
-            for message in await live._db(look):
+            for message in await in_thread(look):
                 hub._hand_out(event, message)
             return [page.inbox.get_nowait().text for page in pages]
 
@@ -235,7 +236,7 @@ def test_all_listeners_of_a_process_share_one_poller(place: Place) -> None:
         pages = [live.Listener(job.user_id, frozenset()) for _ in range(50)]
         await asyncio.gather(*(hub.join(page) for page in pages))
         pollers = [task for task in asyncio.all_tasks() if task is hub.poller]
-        await live._db(lambda: lifecycle.fail(job, code="x", message="y"))
+        await in_thread(lambda: lifecycle.fail(job, code="x", message="y"))
         async with asyncio.timeout(PATIENCE):
             heard = [await page.inbox.get() for page in pages]
         for page in pages:

@@ -10,9 +10,8 @@ import functools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, sync_to_async
+from asgiref.sync import iscoroutinefunction
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import close_old_connections
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -30,6 +29,7 @@ from speechsite.api.auth import Caller
 from speechsite.api.elevenlabs import refusals, schema
 from speechsite.api.elevenlabs.schema import Fields, SchemaError
 from speechsite.api.errors import ApiError, Invalid, NotFound, TooLarge, from_order
+from speechsite.core.threads import in_thread
 from speechsite.credits.errors import CreditError
 
 View = Callable[..., Any]
@@ -123,16 +123,6 @@ def refused(request: HttpRequest, error: Exception) -> HttpResponse:
         headers=dict(refusals.headers(known)),
     )
     return _marked(response, trace)
-
-
-async def in_thread(function: Callable[..., Any], *args: Any, **more: Any) -> Any:
-    """Run something that asks the database, from async code."""
-    return await sync_to_async(_closing, thread_sensitive=False)(function, *args, **more)
-
-
-def _closing(function: Callable[..., Any], *args: Any, **more: Any) -> Any:
-    close_old_connections()
-    return function(*args, **more)
 
 
 def _check_path(path: Mapping[str, str]) -> None:

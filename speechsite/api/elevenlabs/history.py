@@ -17,11 +17,12 @@ from jobs.states import JobState
 from speechsite.api import waiting
 from speechsite.api.auth import Caller
 from speechsite.api.elevenlabs import ids
-from speechsite.api.elevenlabs.answers import by_method, in_thread, serves
+from speechsite.api.elevenlabs.answers import by_method, serves
 from speechsite.api.elevenlabs.models import public_name
 from speechsite.api.elevenlabs.wire import history as wire
 from speechsite.api.errors import ApiError, Invalid, NotFound
 from speechsite.audio import formats
+from speechsite.core.threads import in_thread, slowly
 from voices import library
 
 READ, WRITE = "history:read", "history:write"
@@ -58,7 +59,7 @@ async def get_audio(request: HttpRequest, caller: Caller, item: str) -> HttpResp
     job = await in_thread(_job, caller, item)
     if not job.audio:
         job = await waiting.finished(job.pk, PATIENCE)
-    return await in_thread(_file, request, job, job.output_format)
+    return await slowly(_file, request, job, job.output_format)
 
 
 def download(request: HttpRequest, caller: Caller, body: Mapping[str, Any]) -> HttpResponseBase:

@@ -17,12 +17,13 @@ from jobs.states import JobState
 from speechsite.api import ordering, reading
 from speechsite.api.auth import Caller
 from speechsite.api.elevenlabs import ids, orders
-from speechsite.api.elevenlabs.answers import by_method, in_thread, serves
+from speechsite.api.elevenlabs.answers import by_method, serves
 from speechsite.api.elevenlabs.schema import Field, SchemaError
 from speechsite.api.elevenlabs.wire import history as wire
 from speechsite.api.elevenlabs.wire.speech import DEFAULT_FORMAT
 from speechsite.api.errors import NotFound
 from speechsite.audio import formats
+from speechsite.core.threads import in_thread, slowly
 
 FORM = {
     "file_format": Field(default="other", choices=("other", "pcm_s16le_16")),
@@ -34,7 +35,7 @@ BLOCK = 64 * 1024
 
 async def clean(request: HttpRequest, caller: Caller, form: Mapping[str, Any]) -> HttpResponseBase:
     """A recording without its noise; both forms answer once it is done."""
-    job = await in_thread(_place, request, caller, form["file_format"])
+    job = await slowly(_place, request, caller, form["file_format"])
     sound = await orders.stored(job)
     more = await in_thread(orders.headers, caller, job)
     media_type = formats.parse(job.output_format).media_type

@@ -19,10 +19,10 @@ from speechsite.accounts import plans
 from speechsite.api import auth, limits, ordering, waiting
 from speechsite.api.auth import Caller
 from speechsite.api.elevenlabs import ids, preferences
-from speechsite.api.elevenlabs.answers import in_thread
 from speechsite.api.elevenlabs.wire import dictionaries as rules
 from speechsite.api.elevenlabs.wire import speech as wire
 from speechsite.api.errors import ApiError, ConcurrencyLimited, Invalid, NotFound, Unavailable
+from speechsite.core.threads import in_thread, slowly
 from speechsite.credits import prices
 from speechsite.providers.types import WordTime
 from speechsite.upstreams import catalogue
@@ -133,7 +133,7 @@ async def stored(job: Job) -> bytes:
         raise failure(done.failure_code, done.failure_message)
     if not done.audio:
         raise Unavailable(_("The speech is not ready yet."))
-    return await in_thread(_read, done.audio)
+    return await slowly(_read, done.audio)
 
 
 def failure(code: str, message: str) -> ApiError:
