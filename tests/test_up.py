@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -28,11 +29,12 @@ class Site:
 
     def __init__(self, data: Path, *arguments: str, **changes: str) -> None:
         settings = {"DATA_DIR": str(data), "WORKERS": "1", "LOG_LEVEL": "WARNING"}
+        self.data, self.environment = data, {**_bare_environment(), **settings, **changes}
         self.output = Path(tempfile.mkstemp(suffix=".txt")[1])
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, str(ROOT / "manage.py"), "up", "--port", "0", *arguments],
-                env={**_bare_environment(), **settings, **changes},
+                env=self.environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -71,6 +73,19 @@ class Site:
             return False
         finally:
             connection.close()
+
+    def enqueue(self) -> None:
+        """Queue a task that finds nothing to do, from a process of its own."""
+        code = "from speechsite.core import queue; queue.enqueue('jobs.tasks.deliver')"
+        command = [sys.executable, str(ROOT / "manage.py"), "shell", "-c", code]
+        subprocess.run(command, env=self.environment, check=True, timeout=PATIENCE)
+
+    def queued(self) -> int:
+        database = sqlite3.connect(self.data / "speechsite.sqlite3")
+        try:
+            return int(database.execute("SELECT COUNT(*) FROM django_q_ormq").fetchone()[0])
+        finally:
+            database.close()
 
     def end(self) -> None:
         if self.process.poll() is None:
@@ -174,6 +189,24 @@ def test_a_killed_child_comes_back_and_leaves_nobody(site: Site, name: str) -> N
     until(lambda: alive(its_family) == [])
     until(lambda: site.has(name))
     until(site.answers)
+    site.process.terminate()
+    assert site.process.wait(20) == 0, site.said()
+
+
+def test_the_queue_goes_on_after_its_idle_processes_were_killed(
+    data: Path, sites: list[Site]
+) -> None:
+    site = Site(data)
+    sites.append(site)
+    site.wait_until_ready()
+    worker = site.child("worker")
+    until(lambda: len(worker.children()) >= 2)  # who works, and who brings and takes
+    until(lambda: site.queued() == 0)
+    for victim in (victims := worker.children()):
+        victim.kill()
+    until(lambda: alive(victims) == [] and len(alive(worker.children())) >= 2)
+    site.enqueue()
+    until(lambda: site.queued() == 0)
     site.process.terminate()
     assert site.process.wait(20) == 0, site.said()
 

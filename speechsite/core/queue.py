@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import select
 import signal
 import threading
 import time
@@ -24,31 +23,14 @@ from django_q.monitor import monitor
 from django_q.pusher import pusher
 from django_q.signals import post_spawn
 from django_q.tasks import async_task
+from django_q.worker import worker
+
+from speechsite.core.forks import Mail, Stop, Timer
 
 logger = logging.getLogger(__name__)
 
 _stopping: Stop | None = None
 _parent = 0
-
-
-class Stop:
-    """An event that this process and its forks share, and that a signal handler may set.
-
-    It has no lock, so nobody who is killed can take one along: a pipe with something in
-    it, which nobody reads.
-    """
-
-    def __init__(self) -> None:
-        self._reading, self._writing = os.pipe()
-
-    def set(self) -> None:
-        os.write(self._writing, b".")
-
-    def is_set(self) -> bool:
-        return self.wait(0)
-
-    def wait(self, seconds: float) -> bool:
-        return bool(select.select([self._reading], [], [], seconds)[0])
 
 
 def enqueue(function: str, *args: int | str) -> None:
@@ -92,8 +74,16 @@ class Pusher:
 class SmallSentinel(Sentinel):
     """django-q2's sentinel, with one process between queue and workers instead of two.
 
-    The pusher brings tasks, the monitor takes results: both wait nearly all the time.
+    The pusher brings tasks, the monitor takes results: both wait nearly all the time. What
+    all of them share is ours, so that any may be killed at any moment.
     """
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.task_queue, self.result_queue, self.event_out = Mail(), Mail(), Stop()
+
+    def spawn_worker(self) -> None:
+        self.spawn_process(worker, self.task_queue, self.result_queue, Timer(), self.timeout)
 
     def spawn_monitor(self) -> BaseProcess:
         self.pushed = Stop()
