@@ -212,9 +212,9 @@ class Worker:
         except Exception:
             logger.exception("a batch of %s outcomes is recorded one by one", len(batch))
             changed = [_written(segment, outcome) for segment, outcome in batch]
-        for (_, outcome), kept in zip(batch, changed, strict=True):
+        for (segment, outcome), kept in zip(batch, changed, strict=True):
             if not kept and isinstance(outcome, Delivered):
-                intake.discard(outcome.audio)
+                _discard(segment, outcome)
         _note_health(batch)
         for channel in {segment.channel for segment, _ in batch}:
             self._note_limit(channel)
@@ -363,6 +363,12 @@ def _written(segment: Segment, outcome: Outcome) -> bool:
         reason = "The result could not be recorded."
         lifecycle.record(segment, Refused("internal_error", reason, possible_cost=True))
         return False
+
+
+def _discard(segment: Segment, outcome: Delivered) -> None:
+    """Remove a sound that changed nothing, unless it did: a batch may be written twice."""
+    if not Segment.objects.filter(pk=segment.pk, audio=outcome.audio).exists():
+        intake.discard(outcome.audio)
 
 
 def _after_death(channel: Channel | None) -> Outcome:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
+from django.db import OperationalError
 
-from jobs import lifecycle, renditions
+from jobs import lifecycle, renditions, worker
 from jobs.models import Job
 from jobs.states import JobState
 from speechsite.audio import probe
@@ -83,3 +85,25 @@ def test_a_piece_of_nothing_but_dashes_is_a_short_rest(place: Callable[..., Job]
     job.refresh_from_db()
     assert (job.state, job.charged) == (JobState.SUCCEEDED, job.quoted)
     assert not job.segments.filter(state="failed").exists()
+
+
+def test_a_batch_that_is_written_twice_keeps_its_sound(
+    place: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [OperationalError("the database went away"), None]
+    real = worker._note_health
+
+    def goes_away(batch: Any) -> None:
+        error = failures.pop(0) if failures else None
+        if error is not None:
+            raise error
+        real(batch)
+
+    monkeypatch.setattr(worker, "_note_health", goes_away)
+    monkeypatch.setattr(worker, "BEAT", 0.05)
+    job = place("Written once, then the database is away, then written again.")
+    work()
+    job.refresh_from_db()
+    assert failures == []
+    assert job.state == JobState.SUCCEEDED
+    assert default_storage.exists(job.segments.get().audio)
