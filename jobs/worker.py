@@ -245,7 +245,8 @@ class Worker:
     # --- joining -----------------------------------------------------------------------------
 
     async def _look_ahead(self, *, may_begin: bool) -> None:
-        if self.stop() or not self.ahead.is_due():
+        # A crowd of calls needs the processor more than a book that is not spoken yet.
+        if self.stop() or len(self.calls) >= CROWD or not self.ahead.is_due():
             return
         try:
             whole = await self._db(partial(self.ahead.look, may_begin=may_begin))
