@@ -40,13 +40,13 @@ class WordTimer:
         self._text = script.text
         self._origin = script.origin
         self._at = 0
-        self._end = max(
+        self._end = next(
             (
-                at + 1
-                for at, letter in enumerate(script.text)
-                if letter.isalnum() or _is_mark(letter)
+                at
+                for at in range(len(script.text), 0, -1)
+                if script.text[at - 1].isalnum() or _is_mark(script.text[at - 1])
             ),
-            default=0,
+            0,
         )
         self._word: list[Timed] = []
 
@@ -116,12 +116,14 @@ class WordTimer:
 def stands_alone(character: str) -> bool:
     """Whether this character is a word in a script that writes no blanks."""
     point = ord(character[0])
+    if point < _NO_BLANKS[0][0]:
+        return False
     return any(first <= point <= last for first, last in _NO_BLANKS)
 
 
 def _is_mark(letter: str) -> bool:
     """Whether it only changes the letter before it."""
-    return unicodedata.category(letter[0]).startswith("M")
+    return not letter.isascii() and unicodedata.category(letter[0]).startswith("M")
 
 
 def _closed(word: list[Timed]) -> WordTime | None:
