@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.test import Client
 
 from jobs import lifecycle
 from jobs.models import Job
 from speechsite.pages import readalong, waveform
+from tests.fakes.tones import tone
 from tests.pages.conftest import TEXT, speak
 
 PARTS = ("", "status/", "text/", "segments/0/", "segments/0/audio/", "delete/")
@@ -153,6 +156,15 @@ def test_overlapping_times_do_not_repeat_the_text() -> None:
     html = readalong.spoken("one two", [[0, 3, 0, 10], [2, 5, 5, 9], [4, 7, 10, 20]])
     assert html.count("one") == 1
     assert html.replace("</span>", "").endswith("two")
+
+
+def test_a_waveform_that_nobody_made_yet_is_made_for_the_page(page: Client, finished: Any) -> None:
+    job = finished()
+    stored = default_storage.save("jobs/real.mp3", ContentFile(tone(job.output_format, 900)))
+    Job.objects.filter(pk=job.pk).update(audio=stored, peaks=[])
+    assert 'class="wave-all" d="M' in page.get(f"/jobs/{job.pk}/").text
+    job.refresh_from_db()
+    assert max(job.peaks) > 5
 
 
 def test_a_waveform_has_as_many_strokes_as_bars() -> None:
