@@ -64,7 +64,55 @@
       left.textContent = missing > 0 ? left.dataset.short.replace("{missing}", site.credits(missing)) : site.credits(available - cost);
     }
     say(characters);
+    compare();
   }
+
+  /* --- language: a built-in voice spells out letters that it does not know --------------- */
+  const SCRIPTS = [
+    // What to offer, how its letters are known, and whose voices can read them.
+    ["ja", /[\p{Script=Hiragana}\p{Script=Katakana}]/gu, "ja", 0.1],
+    ["zh", /\p{Script=Han}/gu, "zh yue hak ja", 0.4],
+    ["ko", /\p{Script=Hangul}/gu, "ko", 0.4],
+    ["ru", /\p{Script=Cyrillic}/gu, "ru uk be bg sr mk kk ky tt ba cv nog", 0.4],
+    ["ar", /\p{Script=Arabic}/gu, "ar fa ur ug sd ku", 0.4],
+    ["hi", /\p{Script=Devanagari}/gu, "hi mr ne kok", 0.4],
+    ["th", /\p{Script=Thai}/gu, "th", 0.4],
+    ["el", /\p{Script=Greek}/gu, "el grc", 0.4],
+    ["he", /\p{Script=Hebrew}/gu, "he", 0.4],
+  ];
+  const languages = byId("voice-language");
+  const hint = byId("language-hint");
+  const optionOf = (code) => languages.querySelector(`option[value="${code}"]`);
+
+  function unknownLanguage() {
+    const voice = form.querySelector("input[name=voice]:checked");
+    const spoken = voice && voice.dataset.speaks;
+    const sample = text.value.slice(0, 2000);
+    const letters = (sample.match(/\p{L}/gu) || []).length;
+    if (!spoken || letters < 2) return null;
+    const found = SCRIPTS.find(([, script, , share]) => (sample.match(script) || []).length >= letters * share);
+    return found && !found[2].split(" ").includes(spoken.split("-")[0]) ? optionOf(found[0]) : null;
+  }
+
+  function compare() {
+    const option = unknownLanguage();
+    hint.hidden = !option;
+    if (!option) return;
+    const name = option.textContent.replace(/\s*\(\d+\)$/, "");
+    const words = hint.querySelector("span");
+    const said = words.dataset.words.replace("{language}", name);
+    if (words.textContent !== said) words.textContent = said;
+    const button = hint.querySelector("button");
+    button.textContent = button.dataset.words.replace("{language}", name);
+    button.value = option.value;
+  }
+
+  hint.querySelector("button").addEventListener("click", (event) => {
+    byId("picker").open = true;
+    languages.value = event.target.value;
+    languages.dispatchEvent(new Event("change", { bubbles: true }));
+    languages.focus();
+  });
 
   // dir="auto" makes the browser reread a long text at every key: seconds for a million
   // characters. The first letter tells as much.
@@ -170,6 +218,7 @@
       about.className = "muted";
       now.replaceChildren(name, about);
       document.body.dispatchEvent(new Event("voice-chosen"));
+      compare();
     }
     if (event.target.matches("[data-reprice]")) document.body.dispatchEvent(new Event("voice-chosen"));
   });

@@ -98,6 +98,22 @@ def wait_until_done(page: Page) -> None:
     expect(page.locator("#job-status")).to_contain_text("Done", timeout=30_000)
 
 
+def test_a_voice_that_cannot_read_the_text_is_noticed(visit: Visit) -> None:
+    visit.sign_up()
+    page, hint = visit.page, visit.page.locator("#language-hint")
+    page.fill("#id_text", "A text in English.")
+    expect(hint).to_be_hidden()
+    page.fill("#id_text", CHINESE)
+    expect(hint).to_contain_text("Chinese")
+    hint.locator("button").click()
+    page.locator("#voice-list label", has_text="Chinese").nth(0).click()
+    expect(hint).to_be_hidden()
+    page.fill("#id_text", "안녕하세요. 오늘은 날씨가 좋습니다.")
+    expect(hint).to_contain_text("Korean")
+    page.fill("#id_text", "")
+    expect(hint).to_be_hidden()
+
+
 @pytest.mark.parametrize("text", [ENGLISH, CHINESE], ids=["english", "chinese"])
 def test_a_stranger_hears_a_text_and_finds_it_again(visit: Visit, text: str) -> None:
     visit.sign_up()
