@@ -253,13 +253,19 @@ def test_a_stop_leaves_no_file_and_the_job_to_the_next_worker(
 def test_a_join_under_way_ends_when_the_site_stops(
     job: Job, open_room: Open, temporary: Path
 ) -> None:
-    heard = iter(range(5))
-    room = open_room(stop=lambda: next(heard, None) is None)  # at the last piece
+    heard, is_taken = iter(range(5)), threading.Event()
+
+    def stop() -> bool:
+        """At the last piece, and not before it is known that the join is under way."""
+        return next(heard, None) is None and is_taken.wait(20)
+
+    room = open_room(stop=stop)
     speak(job, *range(5))
     look(room, job)
     speak(job, 5)
     [taken] = look(room, job)
     begun = room.take(job.pk, joining.parts_of(taken))
+    is_taken.set()
     assert begun is not None
     assert isinstance(begun.future.exception(timeout=20), joining.Interrupted)
     assert files_of(temporary) == []
