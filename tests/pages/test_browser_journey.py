@@ -96,6 +96,8 @@ def visit(browser: Browser, site: Site, request: pytest.FixtureRequest) -> Itera
 
 def wait_until_done(page: Page) -> None:
     expect(page.locator("#job-status")).to_contain_text("Done", timeout=30_000)
+    # The player follows: an element without a source promises to play, and never does.
+    page.wait_for_selector("audio[src]", state="attached")
 
 
 def test_a_voice_that_cannot_read_the_text_is_noticed(visit: Visit) -> None:
