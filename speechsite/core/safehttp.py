@@ -19,7 +19,7 @@ from typing import Any
 import httpcore
 import httpx
 
-from speechsite.core import env, pools
+from speechsite.core import env, outgoing
 
 MAX_REDIRECTS = 3
 TOTAL_SECONDS = 600.0  # one download, from the first byte asked to the last one got
@@ -179,9 +179,9 @@ class _PublicTransport(httpx.AsyncHTTPTransport):
     """
 
     def __init__(self, allow_private: bool) -> None:
-        super().__init__(verify=pools.tls(), trust_env=False)
+        super().__init__(verify=outgoing.tls(), trust_env=False)
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=pools.tls(),
+            ssl_context=outgoing.tls(),
             max_connections=LIMITS.max_connections,
             max_keepalive_connections=LIMITS.max_keepalive_connections,
             keepalive_expiry=LIMITS.keepalive_expiry,

@@ -49,13 +49,13 @@ def finish(modules: Iterable[str]) -> None:
 
 def _work_out() -> None:
     """What would be worked out when first asked for: models, certificates. Reads no rows."""
-    from speechsite.core import pools  # loads httpx: too early at the top
+    from speechsite.core import outgoing  # loads httpx: too early at the top
 
     for model in apps.get_models():
         model._meta.get_fields()
         str(model._base_manager.filter(pk__isnull=True).query)
     connections.close_all()  # nobody may share one
-    pools.tls()
+    outgoing.tls()
 
 
 def _fill_gaps() -> None:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import httpx
 
-from speechsite.core import pools, safehttp
+from speechsite.core import outgoing, safehttp
 from speechsite.providers.base import Adapter
 from speechsite.providers.errors import (
     AccountEmpty,
@@ -74,7 +74,7 @@ class HttpAdapter(Adapter):
     def client(self) -> httpx.AsyncClient:
         """What calls the provider."""
         return httpx.AsyncClient(
-            transport=self.transport or pools.Pools(),
+            transport=self.transport or outgoing.Transport(),
             timeout=TIMEOUT,
             headers={"User-Agent": USER_AGENT, **self.auth_headers()},
             event_hooks={"response": [self.notice]},
