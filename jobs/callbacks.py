@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from asgiref.sync import sync_to_async
-from django.db.models import Q
+from django.db.models import Q, UUIDField
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.module_loading import import_string
@@ -23,7 +23,7 @@ from jobs import states
 from jobs.errors import OrderError
 from jobs.models import Callback, Job
 from speechsite.accounts.models import User
-from speechsite.core import queue, safehttp
+from speechsite.core import queue, safehttp, sql
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,9 @@ TIMEOUT = 15.0
 AT_ONCE = 32
 SALT = "jobs.callbacks"
 STYLES: dict[str, str] = {}
+_WAITING = sql.Query(
+    lambda job: Callback.objects.filter(pk=job, finished_at__isnull=True), UUIDField()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ def ask(job: Job, *, url: str, style: str, origin: str) -> Callback:
 
 def announce(job: Job) -> None:
     """The job is over: have its callback sent soon, in the caller's transaction."""
+    if not _WAITING(job.pk):
+        return
     waiting = Callback.objects.filter(pk=job.pk, finished_at__isnull=True)
     if waiting.update(due_at=timezone.now()):
         queue.enqueue(DELIVER)

@@ -6,20 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from jobs.models import Job, JobEvent, Segment
+from speechsite.core import sql
 
 Told = tuple[str, Segment | None, dict[str, Any]]  # kind, segment, data
 
 
 def tell(job: Job, kind: str, *, segment: Segment | None = None, **data: Any) -> JobEvent:
     """Add an event to the job's story, in the caller's transaction."""
-    return JobEvent.objects.create(
-        job_id=job.pk, user_id=job.user_id, segment=segment, kind=kind, data=data
-    )
+    event = JobEvent(job_id=job.pk, user_id=job.user_id, segment=segment, kind=kind, data=data)
+    sql.insert(event)
+    return event
 
 
 def tell_all(job: Job, told: Sequence[Told]) -> None:
     """Add events of one job, in their order."""
-    JobEvent.objects.bulk_create(
-        JobEvent(job_id=job.pk, user_id=job.user_id, segment=segment, kind=kind, data=data)
-        for kind, segment, data in told
-    )
+    for kind, segment, data in told:
+        sql.insert(
+            JobEvent(job_id=job.pk, user_id=job.user_id, segment=segment, kind=kind, data=data)
+        )

@@ -7,13 +7,13 @@ waits for a network: `worker` does that, and brings an `Outcome`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q, Sum, UUIDField
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -22,7 +22,7 @@ from jobs.models import Job, Segment
 from jobs.outcomes import Delivered, Outcome, Refused
 from jobs.placing import WORK, place, place_cleaning, place_dialogue, quote_for
 from jobs.states import LIVE_JOB, LIVE_SEGMENT, JobState, SegmentState
-from speechsite.core import queue
+from speechsite.core import queue, sql
 from speechsite.credits import ledger, prices
 from speechsite.upstreams.models import Channel
 
@@ -46,6 +46,10 @@ __all__ = [
 
 JOIN_ATTEMPTS = 3
 SHORT_MS = 120_000
+_ONE_LOCKED = sql.Query(
+    lambda pk: Job.objects.filter(pk=pk).order_by().only("pk", "state").select_for_update(),
+    UUIDField(),
+)
 NEXT_JOIN = timedelta(seconds=2)  # late pieces often come several at a time
 
 
@@ -78,8 +82,7 @@ def record_all(batch: Sequence[tuple[Segment, Outcome]]) -> list[bool]:
     changed = []
     with transaction.atomic():
         # The job's row first, always: whoever ends the last segment sees all the others.
-        rows = Job.objects.filter(pk__in={segment.job_id for segment, _ in batch}).order_by("pk")
-        states = dict(rows.select_for_update().values_list("pk", "state"))
+        states = _locked({segment.job_id for segment, _ in batch})
         for segment, given in batch:
             outcome = moves.worn_out(segment, given)
             changed.append(moves.apply(segment, outcome))
@@ -236,6 +239,14 @@ def expire_waiting() -> int:
 # --- private ---------------------------------------------------------------------------------
 
 
+def _locked(job_ids: Collection[UUID]) -> dict[UUID, str]:
+    """The states of jobs whose rows are ours until the transaction ends."""
+    if len(job_ids) == 1:
+        return {job.pk: job.state for job in _ONE_LOCKED(*job_ids)}
+    rows = Job.objects.filter(pk__in=job_ids).order_by("pk")
+    return dict(rows.select_for_update().values_list("pk", "state"))
+
+
 def _note_ends(job: Job, state: str, ended: Sequence[tuple[Segment, Delivered | Refused]]) -> None:
     """Tell which segments of a job ended, and go on to its own end when they were the last."""
     if state == JobState.QUEUED:
@@ -258,7 +269,9 @@ def _note_ends(job: Job, state: str, ended: Sequence[tuple[Segment, Delivered | 
 def _succeed(job: Job, segment: Segment, outcome: Delivered) -> None:
     """The only piece is the result: nothing is left to join, and the job ends with it."""
     charged = _share_of_quote(job, segment.units)
-    moved = Job.objects.filter(pk=job.pk, state=JobState.PROCESSING).update(
+    moved = sql.update(
+        Job,
+        {"pk": job.pk, "state": JobState.PROCESSING},
         state=JobState.SUCCEEDED,
         finished_at=timezone.now(),
         audio=outcome.audio,

@@ -26,6 +26,7 @@ from jobs.outcomes import (
     StillRunning,
 )
 from jobs.states import LIVE_SEGMENT, SegmentState
+from speechsite.core import sql
 
 MAX_ATTEMPTS = 6
 LONGEST_WAIT = 3600.0  # seconds
@@ -101,9 +102,9 @@ def _still_running(segment: Segment, outcome: StillRunning) -> bool:
 
 def _delivered(segment: Segment, outcome: Delivered) -> bool:
     return bool(
-        Segment.objects.filter(
-            pk=segment.pk, state__in=LIVE_SEGMENT - {SegmentState.WAITING}
-        ).update(
+        sql.update(
+            Segment,
+            {"pk": segment.pk, "state": LIVE_SEGMENT - {SegmentState.WAITING}},
             **sound(segment, outcome),
             state=SegmentState.DONE,
             finished_at=timezone.now(),

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import BigIntegerField
 from django.utils import timezone
 
 from jobs import events, orders, room
@@ -17,7 +18,7 @@ from jobs.holders import LEASE
 from jobs.models import Job, Segment, Upload
 from jobs.states import JobState, SegmentState
 from speechsite.accounts.models import ApiKey, User
-from speechsite.core import queue
+from speechsite.core import queue, sql
 from speechsite.core.ids import new_id
 from speechsite.credits import ledger, prices
 from speechsite.credits.models import Wallet
@@ -28,6 +29,7 @@ from voices.models import SpeechModel, Voice
 WORK = "jobs.tasks.work"
 TITLE_LENGTH = 60
 DEFAULT_FORMAT = "mp3_44100_128"
+_WALLET = sql.Query(lambda user: Wallet.objects.filter(user_id=user), BigIntegerField())
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,7 @@ def _write(job: Job, prepared: orders.Prepared, origin: Origin) -> Job:
             # unique key instead of asking the wallet for credits it may not have twice.
             if origin.speaker is not None:
                 job.state, job.started_at = JobState.PROCESSING, timezone.now()
-            job.save(force_insert=True)
+            sql.insert(job)
             ledger.hold(wallet, job.quoted, key=f"hold:{job.pk}", job_id=job.pk)
             if origin.check is not None:
                 origin.check(job)
@@ -224,7 +226,10 @@ def _write(job: Job, prepared: orders.Prepared, origin: Origin) -> Job:
             told: list[events.Told] = [("queued", None, {"segments": job.segment_count})]
             if origin.speaker is not None:
                 told += _begun(job, segments[0], prepared, origin.speaker)
-            Segment.objects.bulk_create(segments)
+            if len(segments) == 1:
+                sql.insert(segments[0])
+            else:
+                Segment.objects.bulk_create(segments)
             events.tell_all(job, told)
             if not origin.reserve_seconds:
                 queue.enqueue(WORK)
@@ -257,10 +262,11 @@ def _begun(
 
 def _wallet_of(user: User) -> Wallet:
     """The wallet only by its key: what it holds is asked by the hold itself."""
-    try:
-        return user.wallet
-    except Wallet.DoesNotExist:
+    wallet = _WALLET.first(user.pk)
+    if wallet is None:
         return ledger.open_wallet(user)
+    user.wallet = wallet
+    return wallet
 
 
 def _segments(job: Job, prepared: orders.Prepared, origin: Origin) -> list[Segment]:

@@ -32,7 +32,8 @@ def board(offers: Iterable[Offer], now: datetime) -> routing.Board:
     """
     offers = list(offers)
     channels = {offer.channel_id: offer.channel for offer in offers}
-    lock(Channel.objects.filter(is_enabled=True).order_by("pk"), no_key=True)
+    if connection.features.has_select_for_update:
+        lock(Channel.objects.filter(is_enabled=True).order_by("pk"), no_key=True)
     return routing.board(offers, _busy(channels), _recent(channels.values(), now))
 
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Q
+from django.db.models import CharField, Count, Q
 from django.utils import timezone
 
 from speechsite.accounts.models import User
+from speechsite.core import sql
 from speechsite.providers.types import VoiceInfo
 from speechsite.upstreams import catalogue
 from speechsite.upstreams.models import Offer
@@ -17,6 +18,10 @@ from voices.languages import language_name
 from voices.models import SpeechModel, Voice, VoiceQuerySet
 
 PAGE_SIZE = 48
+_ENABLED = sql.Query(
+    lambda slug: SpeechModel.objects.filter(slug=slug, is_enabled=True).order_by(), CharField()
+)
+_OF_ID = sql.Query(lambda name: Voice.objects.filter(external_id=name).order_by("pk"), CharField())
 DEFAULT_VOICE = {"en": "en-us", "zh-hans": "zh-cn", "zh-hant": "zh-cn"}
 
 
@@ -159,6 +164,12 @@ def languages(user: User) -> list[tuple[str, str, int]]:
     return sorted(named, key=lambda row: row[1])
 
 
+def voice_of_id(external_id: str, user: User) -> Voice | None:
+    """The voice of an id, in any family, that a person may use; a retired one comes last."""
+    seen = [one for one in _OF_ID(external_id) if one.owner_id in (None, user.pk)]
+    return min(seen, key=lambda one: (not one.is_usable, one.pk), default=None)
+
+
 def default_voice(user: User) -> Voice:
     """The voice a person last spoke with, else one in the language of the interface."""
     from django.utils.translation import get_language
@@ -192,7 +203,7 @@ def model_named(name: str) -> SpeechModel | None:
     slug = catalogue.canonical(name)
     if slug is None:
         return None
-    return SpeechModel.objects.filter(slug=slug, is_enabled=True).first()
+    return _ENABLED.first(slug)
 
 
 def _voice(channel: str, family: str, info: VoiceInfo, position: int) -> Voice:

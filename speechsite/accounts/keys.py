@@ -14,10 +14,11 @@ import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import models, transaction
 from django.utils import timezone
 
 from speechsite.accounts.models import ApiKey, User
+from speechsite.core import sql
 from speechsite.core.ids import new_token
 
 OVERLAP = timedelta(hours=24)
@@ -40,6 +41,10 @@ _MODES = frozenset(ApiKey.Mode.values)
 _PREFIX_LENGTH = len("sps_live_") + 8
 _KEY = re.compile(r"sps_(live|test)_[0-9a-z]{8}[A-Za-z0-9_-]{43}", re.ASCII)
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+_WITH_PREFIX = sql.Query(
+    lambda prefix: ApiKey.objects.select_related("user__plan").filter(prefix=prefix),
+    models.CharField(),
+)
 
 
 def issue_key(
@@ -87,7 +92,7 @@ def known_key(secret: str) -> ApiKey | None:
     """The key that a secret belongs to, also one that may no longer be used: to say why."""
     if not isinstance(secret, str) or _KEY.fullmatch(secret) is None:
         return None
-    key = ApiKey.objects.select_related("user__plan").filter(prefix=secret[:_PREFIX_LENGTH]).first()
+    key = _WITH_PREFIX.first(secret[:_PREFIX_LENGTH])
     if key is None or not hmac.compare_digest(key.secret_hash, _hash(secret)):
         return None
     return key

@@ -166,11 +166,7 @@ def find_model(
 
 def find_voice(caller: Caller, voice_id: str) -> Voice:
     """The voice of an id, in any family. Raises NotFound; a test key gets a stand-in."""
-    voice = None
-    if voice_id.isprintable():
-        named = Voice.objects.filter(external_id=voice_id).order_by()
-        seen = [one for one in named if one.owner_id in (None, caller.user.pk)]
-        voice = min(seen, key=lambda one: (not one.is_usable, one.pk), default=None)
+    voice = library.voice_of_id(voice_id, caller.user) if voice_id.isprintable() else None
     if voice is not None and (voice.is_usable or not caller.is_test):
         return voice
     if caller.is_test:

@@ -1,26 +1,190 @@
-"""Statements that every order runs, sent as they are written.
+"""Statements that every order runs, put together once or written out.
 
 Django takes longer to put such a statement together than the database takes to run it.
-Values go through as parameters; only numbers and short words are used here.
+A `Query` is any queryset: Django compiles it at its first use, and from then on it is only
+filled in. `insert` and `update` write what they are given. Values are always parameters,
+prepared by their fields; errors are those of Django's own statements.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Generic, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db.models.query import get_related_populators
+
+Row = TypeVar("Row", bound=models.Model)
+Kind: TypeAlias = "models.Field[Any, Any]"
 
 
-def changed(statement: str, values: Sequence[int | str]) -> int:
+def changed(statement: str, values: Sequence[Any]) -> int:
     """Run an UPDATE; how many rows it changed."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return int(cursor.rowcount)
 
 
-def rows(statement: str, values: Sequence[int | str]) -> list[tuple[Any, ...]]:
+def rows(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
     """What a SELECT finds."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return list(cursor.fetchall())
+
+
+def insert(row: models.Model) -> None:
+    """Write one new row; a key that the database gives is put on it. No signals."""
+    shape = _shape(type(row))
+    values = [
+        field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in shape.fields
+    ]
+    with connection.cursor() as cursor:
+        if shape.key is None:
+            cursor.execute(shape.statement, values)
+        elif connection.features.can_return_columns_from_insert:
+            cursor.execute(f"{shape.statement} RETURNING {_quoted(shape.key.column)}", values)
+            row.pk = cursor.fetchone()[0]
+        else:
+            cursor.execute(shape.statement, values)
+            row.pk = connection.ops.last_insert_id(cursor, row._meta.db_table, shape.key.column)
+    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+
+
+def update(model: type[models.Model], where: Mapping[str, Any], **changes: Any) -> int:
+    """Change the rows whose fields have these values, or one of several; how many there were.
+
+    `None` is not looked for.
+    """
+    meta = model._meta
+    assigned, conditions, values = [], [], []
+    for name, value in changes.items():
+        field: Any = meta.get_field(name)
+        assigned.append(f"{_quoted(field.column)} = %s")
+        values.append(field.get_db_prep_save(value, connection))
+    for name, value in where.items():
+        field = meta.pk if name == "pk" else meta.get_field(name)
+        several = value if isinstance(value, (tuple, frozenset, set, list)) else None
+        marks = "= %s" if several is None else f"IN ({', '.join(['%s'] * len(several))})"
+        conditions.append(f"{_quoted(field.column)} {marks}")
+        looked_for = [value] if several is None else several
+        values += [field.get_db_prep_value(one, connection) for one in looked_for]
+    table, assignments = _quoted(meta.db_table), ", ".join(assigned)
+    statement = f"UPDATE {table} SET {assignments} WHERE {' AND '.join(conditions)}"  # noqa: S608
+    return changed(statement, values)
+
+
+class Query(Generic[Row]):
+    """A queryset with places left open; called with their values, it gives the rows.
+
+    `make` gets an expression for each place, in the order of their kinds, and is called
+    once. `None` cannot be filled in: SQL asks for it with other words.
+    """
+
+    def __init__(self, make: Callable[..., models.QuerySet[Row]], *kinds: Kind) -> None:
+        self._make = make
+        self._places = [_Place(number, kind) for number, kind in enumerate(kinds)]
+        # What is compiled belongs to a connection, of which each thread has its own.
+        self._compiled: WeakKeyDictionary[Any, _Compiled[Row]] = WeakKeyDictionary()
+
+    def __call__(self, *values: Any) -> list[Row]:
+        here = connections[DEFAULT_DB_ALIAS]
+        compiled = self._compiled.get(here)
+        if compiled is None:
+            queryset = self._make(*self._places)
+            compiled = self._compiled[here] = _compile(queryset, here)
+        return compiled.rows(values)
+
+    def first(self, *values: Any) -> Row | None:
+        """The first row, if there is any."""
+        return next(iter(self(*values)), None)
+
+
+class _Place(models.Expression):
+    """Stands in a queryset for a value that is not known yet."""
+
+    def __init__(self, number: int, kind: Kind) -> None:
+        super().__init__(output_field=kind)
+        self.number = number
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        return "%s", [self]
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled(Generic[Row]):
+    """What Django made of a queryset, and how rows become instances."""
+
+    model: type[Row]
+    statement: str
+    values: Sequence[Any]
+    compiler: Any
+    converters: Any
+    own: slice  # the columns of the model itself; others belong to related rows
+    names: Sequence[str]
+    related: Sequence[Any]
+
+    def rows(self, given: Sequence[Any]) -> list[Row]:
+        found: Iterable[Any] = rows(
+            self.statement, [self._filled(one, given) for one in self.values]
+        )
+        if self.converters:
+            found = self.compiler.apply_converters(found, self.converters)
+        return [self._instance(row) for row in found]
+
+    def _instance(self, row: Sequence[Any]) -> Row:
+        made = self.model.from_db(DEFAULT_DB_ALIAS, self.names, row[self.own])
+        for populator in self.related:
+            populator.populate(row, made)
+        return made
+
+    @staticmethod
+    def _filled(value: Any, given: Sequence[Any]) -> Any:
+        if not isinstance(value, _Place):
+            return value
+        return value.output_field.get_db_prep_value(given[value.number], connection)
+
+
+def _compile(queryset: models.QuerySet[Row], here: Any) -> _Compiled[Row]:
+    """As Django's own iteration over models does it, but only once."""
+    compiler: Any = queryset.query.get_compiler(connection=here)
+    statement, values = compiler.as_sql()
+    columns = compiler.klass_info["select_fields"]
+    own = slice(columns[0], columns[-1] + 1)
+    related: Any = get_related_populators  # the stubs are of a later Django
+    return _Compiled(
+        model=queryset.model,
+        statement=statement,
+        values=values,
+        compiler=compiler,
+        converters=compiler.get_converters([one[0] for one in compiler.select]),
+        own=own,
+        names=[one[0].target.attname for one in compiler.select[own]],
+        related=related(compiler.klass_info, compiler.select, DEFAULT_DB_ALIAS),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How a row of a model is written."""
+
+    statement: str
+    fields: Sequence[Any]
+    key: Any  # the field whose value the database gives; None where we give it
+
+
+@lru_cache(maxsize=64)
+def _shape(model: type[models.Model]) -> _Shape:
+    meta = model._meta
+    key = meta.auto_field
+    fields = [field for field in meta.local_concrete_fields if field is not key]
+    columns = ", ".join(_quoted(str(field.column)) for field in fields)
+    marks = ", ".join(["%s"] * len(fields))
+    statement = f"INSERT INTO {_quoted(meta.db_table)} ({columns}) VALUES ({marks})"  # noqa: S608
+    return _Shape(statement, fields, key)
+
+
+def _quoted(name: str) -> str:
+    return str(connection.ops.quote_name(name))

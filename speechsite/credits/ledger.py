@@ -14,7 +14,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, models, transaction
 
 from speechsite.accounts.models import User
 from speechsite.core import sql
@@ -58,6 +58,12 @@ _MOVE = """
     UPDATE credits_wallet SET available = available + %s, held = held + %s
     WHERE id = %s AND available >= %s AND available <= %s AND held >= %s
 """
+
+_OF_JOB = sql.Query(
+    lambda wallet, job: LedgerEntry.objects.filter(wallet_id=wallet, job_id=job).order_by(),
+    models.BigIntegerField(),
+    models.UUIDField(),
+)
 
 # The ledger writes these itself: whoever took one could keep a job from ending.
 _ENDING = "end:"
@@ -203,7 +209,7 @@ def _entries_of_job(wallet: Wallet, job_id: UUID) -> dict[str, LedgerEntry]:
     if connection.features.has_select_for_update:
         locked = Wallet.objects.select_for_update(no_key=True).filter(pk=wallet.pk)
         list(locked.values_list("pk", flat=True))
-    return {entry.kind: entry for entry in LedgerEntry.objects.filter(wallet=wallet, job_id=job_id)}
+    return {entry.kind: entry for entry in _OF_JOB(wallet.pk, job_id)}
 
 
 def _record(wallet: Wallet, entry: LedgerEntry, *, key: str) -> LedgerEntry:
@@ -215,7 +221,7 @@ def _record(wallet: Wallet, entry: LedgerEntry, *, key: str) -> LedgerEntry:
     try:
         with transaction.atomic():
             if _move(wallet, entry):
-                entry.save()
+                sql.insert(entry)
                 return entry
     except IntegrityError as error:
         return _first(entry) or _refuse_twice(entry, error)

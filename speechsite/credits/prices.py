@@ -11,8 +11,10 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from django.db.models import CharField, DateTimeField
 from django.utils import timezone
 
+from speechsite.core import sql
 from speechsite.credits.errors import BadAmount, NoPrice
 from speechsite.credits.models import MILLI, Price
 
@@ -58,6 +60,15 @@ DEFAULTS: dict[str, tuple[Price.Unit, int, Price.Counting]] = {
 _CHINESE_RUN = re.compile("[\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
 
 
+_VALID = sql.Query(
+    lambda model, at: Price.objects.filter(model=model, valid_from__lte=at).order_by("-valid_from")[
+        :1
+    ],
+    CharField(),
+    DateTimeField(),
+)
+
+
 @dataclass(frozen=True)
 class Quote:
     """What work will cost at most, and the price that says so."""
@@ -69,8 +80,7 @@ class Quote:
 
 def price_of(model_slug: str, at: datetime | None = None) -> Price:
     """The price of a model that is valid now, or was at a moment. Raises NoPrice."""
-    rows = Price.objects.filter(model=model_slug, valid_from__lte=at or timezone.now())
-    price = rows.order_by("-valid_from").first()
+    price = _VALID.first(model_slug, at or timezone.now())
     if price is None:
         raise NoPrice(model_slug)
     return price

@@ -6,9 +6,11 @@ import random
 from collections.abc import Collection, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 
+from django.db.models import CharField, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from speechsite.core import sql
 from speechsite.upstreams import health
 from speechsite.upstreams.models import Channel, Offer
 
@@ -48,6 +50,14 @@ class Need:
 
 
 ANY = Need()
+
+
+def _on_sale() -> QuerySet[Offer]:
+    return Offer.objects.filter(is_enabled=True, channel__is_enabled=True).select_related("channel")
+
+
+_SOLD = sql.Query(_on_sale)
+_SOLD_OF = sql.Query(lambda model: _on_sale().filter(model=model), CharField())
 
 
 @dataclass(slots=True)
@@ -103,13 +113,10 @@ class Board:
 
 def sold(model: str | None = None) -> list[Offer]:
     """The offers of enabled channels, of one model or of all, with their channels."""
-    rows = Offer.objects.filter(is_enabled=True, channel__is_enabled=True).select_related("channel")
-    if model is not None:
-        rows = rows.filter(model=model)
-    offers = list(rows)
+    offers = _SOLD() if model is None else _SOLD_OF(model)
     if any(health.is_rested(offer.channel) for offer in offers):
         health.half_open_rested()
-        offers = list(rows.all())
+        offers = _SOLD() if model is None else _SOLD_OF(model)
     return offers
 
 
