@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 import time
@@ -89,7 +90,8 @@ def look(room: ahead.Room, job: Job) -> list[Job]:
 
 
 def files_of(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+    # Unlike `rglob`, this takes no offence at a folder that goes while it is read.
+    return [Path(place, name) for place, _, names in os.walk(folder) for name in names]
 
 
 def is_encoding(folder: Path) -> bool:
