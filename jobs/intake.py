@@ -142,13 +142,13 @@ def _keep_samples(collected: Collected, rate: int, segment: Segment) -> Delivere
 def _keep_as_it_came(collected: Collected, rate: int, segment: Segment) -> Delivered:
     collected.file.seek(0)
     try:
-        found = probe.probe(collected.file, renditions.hint(collected.format))
+        duration_ms = probe.heard_ms(collected.file, renditions.hint(collected.format))
     except NotAudio as error:
         raise Garbled(f"the provider's audio does not decode: {error}") from error
-    if found.duration_ms <= 0:
+    if duration_ms <= 0:
         raise Garbled("the provider's audio has no length")
     stored, size = _save(collected.file, f".{collected.format.partition('_')[0]}", segment)
-    return Delivered(stored, collected.format, found.duration_ms, size)
+    return Delivered(stored, collected.format, duration_ms, size)
 
 
 def _flac_for(rate: int) -> str:

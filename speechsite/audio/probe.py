@@ -6,13 +6,17 @@ The length is never what a header claims: it is decoded, or counted packet by pa
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import av
+from av.audio.stream import AudioStream
 
 from speechsite.audio import decode
 from speechsite.audio.decode import NotAudio, Source, TooLong
+
+BEGINNING = 40  # packets: about a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +61,51 @@ def counted_ms(source: Source, format: str | None = None) -> int:
     Nothing is decoded. Encoder delay and padding, which a player leaves out, are left out.
     """
     with decode.opened(source, format) as stream:
-        ticks = skipped = 0
-        is_mp3 = stream.codec_context.name.startswith("mp3")
-        for packet in decode.packets(stream):
-            ticks += packet.duration or 0
-            delay, padding = _skips(packet)
-            # Ogg already shortens the last packet by its padding; MP3 does not.
-            skipped += delay + (padding if is_mp3 else 0)
-        if stream.time_base is None:
-            raise NotAudio("the sound has no clock")
-        return round(ticks * stream.time_base * 1000 - skipped * 1000 / stream.codec_context.rate)
+        return _counted(stream, decode.packets(stream))
+
+
+def heard_ms(source: Source, format: str | None = None) -> int:
+    """How long a sound from outside lasts. Raises NotAudio when it is none.
+
+    MP3, where every packet says how much it holds, is counted after its beginning was
+    decoded; anything else is decoded to its end.
+    """
+    with decode.opened(source, format) as stream:
+        if _is_mp3(stream):
+            return _counted(stream, _tried(stream))
+        samples = sum(frame.samples for frame in decode.frames(stream))
+        return round(samples * 1000 / stream.codec_context.sample_rate)
+
+
+def _tried(stream: AudioStream) -> Iterator[av.Packet[Any]]:
+    """All packets, of which the first ones have to decode."""
+    good = bad = 0
+    for number, packet in enumerate(decode.packets(stream)):
+        if number < BEGINNING:
+            try:
+                good += len(stream.codec_context.decode(packet))
+            except av.FFmpegError:
+                bad += 1
+        yield packet
+    if good == 0 or bad > good:
+        raise NotAudio("the sound cannot be decoded")
+
+
+def _counted(stream: AudioStream, packets: Iterator[av.Packet[Any]]) -> int:
+    ticks = skipped = 0
+    is_mp3 = _is_mp3(stream)
+    for packet in packets:
+        ticks += packet.duration or 0
+        delay, padding = _skips(packet)
+        # Ogg already shortens the last packet by its padding; MP3 does not.
+        skipped += delay + (padding if is_mp3 else 0)
+    if stream.time_base is None:
+        raise NotAudio("the sound has no clock")
+    return round(ticks * stream.time_base * 1000 - skipped * 1000 / stream.codec_context.rate)
+
+
+def _is_mp3(stream: AudioStream) -> bool:
+    return stream.codec_context.name.startswith("mp3")
 
 
 def _skips(packet: av.Packet[Any]) -> tuple[int, int]:

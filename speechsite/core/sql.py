@@ -18,6 +18,8 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models.query import get_related_populators
 
 Row = TypeVar("Row", bound=models.Model)
+_PLAIN = frozenset({str, int, bool, type(None)})
+_PLAIN_FIELDS = (models.CharField, models.TextField, models.IntegerField, models.BooleanField)
 Kind: TypeAlias = "models.Field[Any, Any]"
 
 
@@ -38,9 +40,7 @@ def rows(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
 def insert(row: models.Model) -> None:
     """Write one new row; a key that the database gives is put on it. No signals."""
     shape = _shape(type(row))
-    values = [
-        field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in shape.fields
-    ]
+    values = [_value(field, field.pre_save(row, add=True)) for field in shape.fields]
     with connection.cursor() as cursor:
         if shape.key is None:
             cursor.execute(shape.statement, values)
@@ -63,7 +63,7 @@ def update(model: type[models.Model], where: Mapping[str, Any], **changes: Any) 
     for name, value in changes.items():
         field: Any = meta.get_field(name)
         assigned.append(f"{_quoted(field.column)} = %s")
-        values.append(field.get_db_prep_save(value, connection))
+        values.append(_value(field, value))
     for name, value in where.items():
         field = meta.pk if name == "pk" else meta.get_field(name)
         several = value if isinstance(value, (tuple, frozenset, set, list)) else None
@@ -164,6 +164,13 @@ def _compile(queryset: models.QuerySet[Row], here: Any) -> _Compiled[Row]:
         names=[one[0].target.attname for one in compiler.select[own]],
         related=related(compiler.klass_info, compiler.select, DEFAULT_DB_ALIAS),
     )
+
+
+def _value(field: Any, value: Any) -> Any:
+    """A value as a column takes it; a database driver needs no help with the plainest."""
+    if type(value) in _PLAIN and isinstance(field, _PLAIN_FIELDS):
+        return value
+    return field.get_db_prep_save(value, connection)
 
 
 @dataclass(frozen=True, slots=True)

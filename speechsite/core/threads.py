@@ -6,8 +6,9 @@ import asyncio
 import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache, partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import close_old_connections, connection
 
@@ -23,18 +24,35 @@ async def in_thread(
     function: Callable[Params, Result], *args: Params.args, **more: Params.kwargs
 ) -> Result:
     """Ask the database something that is soon answered."""
-    return await _called(_hands(), partial(function, *args, **more))
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Result] = loop.create_future()
+    call = _as_here(partial(function, *args, **more))
+
+    def work() -> None:
+        if answer.cancelled():
+            return
+        try:
+            told = partial(_give, answer, call())
+        except BaseException as error:
+            told = partial(_refuse, answer, error)
+        with suppress(RuntimeError):  # the loop has ended: nobody asks any more
+            loop.call_soon_threadsafe(told)
+
+    # asyncio's own way of waiting for a thread costs as much as a query.
+    _hands().submit(work)
+    return await answer
 
 
 async def slowly(
     function: Callable[Params, Result], *args: Params.args, **more: Params.kwargs
 ) -> Result:
     """Do something that reads files, decodes or sends, on the loop's own pool."""
-    return await _called(None, partial(function, *args, **more))
+    call = _as_here(partial(function, *args, **more))
+    return await asyncio.get_running_loop().run_in_executor(None, call)
 
 
-async def _called(hands: ThreadPoolExecutor | None, function: Callable[[], Result]) -> Result:
-    """The thread sees the language and the request's id as we do."""
+def _as_here(function: Callable[[], Result]) -> Callable[[], Result]:
+    """For another thread, which then sees the language and the request's id as we do."""
     context = contextvars.copy_context()
 
     def call() -> Result:
@@ -42,7 +60,17 @@ async def _called(hands: ThreadPoolExecutor | None, function: Callable[[], Resul
         close_old_connections()
         return function()
 
-    return await asyncio.get_running_loop().run_in_executor(hands, context.run, call)
+    return partial(context.run, call)
+
+
+def _give(answer: asyncio.Future[Result], result: Result) -> None:
+    if not answer.done():
+        answer.set_result(result)
+
+
+def _refuse(answer: asyncio.Future[Any], error: BaseException) -> None:
+    if not answer.done():
+        answer.set_exception(error)
 
 
 @lru_cache(maxsize=1)

@@ -69,7 +69,7 @@ class Board:
 
     offers: Mapping[str, list[Offer]]
     room: MutableMapping[int, int]
-    choice: random.Random = field(default_factory=random.Random)
+    choice: random.Random = field(default_factory=random.SystemRandom)  # seeding takes longer
 
     def why_not(
         self, model: str, *, excluded: Collection[int] = (), need: Need = ANY

@@ -7,7 +7,6 @@ scripts that write no blanks every character is a word.
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -160,15 +159,12 @@ def _columns(alignment: object) -> list[tuple[str, int, int]]:
     if not len(characters) == len(starts) == len(ends):  # type: ignore[arg-type]
         return []
     return [
-        (character, _ms(start), _ms(end))
+        (character, round(start * 1000), round(end * 1000))
         for character, start, end in zip(characters, starts, ends, strict=True)  # type: ignore[arg-type]
         if isinstance(character, str) and character and _is_time(start) and _is_time(end)
     ]
 
 
 def _is_time(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value) and 0 <= value < 1e6
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000) if _is_time(seconds) else 0
+    # What is not a number, or not a finite one, is not between the two.
+    return isinstance(value, int | float) and 0 <= value < 1e6
