@@ -27,7 +27,7 @@ from jobs.outcomes import Delivered, Outcome
 from jobs.states import SegmentState
 from speechsite.audio import encode
 from speechsite.core import queue
-from speechsite.core.threads import in_thread, slowly
+from speechsite.core.threads import in_thread, slowly, together
 from speechsite.providers.base import Adapter
 from speechsite.providers.errors import ProviderError, Unsupported
 from speechsite.providers.types import Chunk, Feature, SpeechOrder, WordTime
@@ -120,7 +120,7 @@ def _let_go(task: asyncio.Task[Any]) -> None:
 
 
 async def _begin(place: Callable[..., Job], *args: Any) -> Speech:
-    job, begun = await in_thread(_ordered, place, *args)
+    job, begun = await together(_ordered, place, *args)
     speech = Speech(job)
     _kept(_tell(speech, begun))
     return speech
@@ -223,7 +223,7 @@ class _Speaker:
                     await self._send(chunk)
             await self._flush(collected)
             outcome = await slowly(intake.store, collected, segment)
-        self.is_over = await in_thread(ending.record, segment, outcome)
+        self.is_over = await together(ending.record, segment, outcome)
         return outcome
 
     async def _send(self, chunk: Chunk) -> None:

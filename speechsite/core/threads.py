@@ -4,43 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import close_old_connections, connection
+from django.db import close_old_connections, connection, transaction
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
+Outcome = tuple[Any, BaseException | None]
 
 # SQLite works in the thread that asks: two of them only fight over the interpreter, and each
 # forgets what it has read whenever the other writes. A server lets us wait.
 FILE_HANDS, SERVER_HANDS = 1, 8
+MOST_TOGETHER = 8  # in one commit: the first of them waits for the last
 
 
 async def in_thread(
     function: Callable[Params, Result], *args: Params.args, **more: Params.kwargs
 ) -> Result:
     """Ask the database something that is soon answered."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Result] = loop.create_future()
-    call = _as_here(partial(function, *args, **more))
+    question = _Question(_as_here(partial(function, *args, **more)))
+    _hands().submit(question.work)
+    return await question.answer
 
-    def work() -> None:
-        if answer.cancelled():
-            return
-        try:
-            told = partial(_give, answer, call())
-        except BaseException as error:
-            told = partial(_refuse, answer, error)
-        with suppress(RuntimeError):  # the loop has ended: nobody asks any more
-            loop.call_soon_threadsafe(told)
 
-    # asyncio's own way of waiting for a thread costs as much as a query.
-    _hands().submit(work)
-    return await answer
+async def together(
+    function: Callable[Params, Result], *args: Params.args, **more: Params.kwargs
+) -> Result:
+    """Do something that is one transaction; those that wait at the same time share a commit.
+
+    On SQLite, that is, where a commit waits for the disk and everybody else for the commit.
+    Each is undone by itself when it fails, and nobody hears of a success that is not yet
+    committed.
+    """
+    question = _Question(_as_here(partial(function, *args, **more)))
+    if connection.vendor == "sqlite":
+        _waiting.append(question)
+        _hands().submit(_commit_waiting)
+    else:
+        _hands().submit(question.work)
+    return await question.answer
 
 
 async def slowly(
@@ -48,29 +55,83 @@ async def slowly(
 ) -> Result:
     """Do something that reads files, decodes or sends, on the loop's own pool."""
     call = _as_here(partial(function, *args, **more))
-    return await asyncio.get_running_loop().run_in_executor(None, call)
+    return await asyncio.get_running_loop().run_in_executor(None, partial(_afresh, call))
+
+
+class _Question:
+    """Something that a thread is to do, and who waits for what comes of it.
+
+    asyncio's own way of waiting for a thread costs as much as a query.
+    """
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.answer: asyncio.Future[Any] = self.loop.create_future()
+        self.call = call
+
+    def work(self) -> None:
+        """Do it in this thread."""
+        if not self.answer.cancelled():
+            self.tell(*_outcome(partial(_afresh, self.call)))
+
+    def tell(self, result: Any, error: BaseException | None) -> None:
+        """Say from this thread what came of it."""
+        with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            self.loop.call_soon_threadsafe(self._hear, result, error)
+
+    def _hear(self, result: Any, error: BaseException | None) -> None:
+        if self.answer.done():
+            return
+        if error is None:
+            self.answer.set_result(result)
+        else:
+            self.answer.set_exception(error)
+
+
+_waiting: deque[_Question] = deque()
+
+
+def _commit_waiting() -> None:
+    """Do what waits; for some of it an earlier call has done it already."""
+    questions = [_waiting.popleft() for _ in range(min(len(_waiting), MOST_TOGETHER))]
+    if len(questions) == 1:
+        questions[0].work()
+    elif questions:
+        _commit_together([one for one in questions if not one.answer.cancelled()])
+
+
+def _commit_together(questions: Sequence[_Question]) -> None:
+    try:
+        close_old_connections()
+        with transaction.atomic():
+            outcomes = [_outcome(partial(_undoable, one.call)) for one in questions]
+    except BaseException as error:  # nothing of it was committed
+        outcomes = [(None, error)] * len(questions)
+    for question, outcome in zip(questions, outcomes, strict=True):
+        question.tell(*outcome)
+
+
+def _undoable(call: Callable[[], Result]) -> Result:
+    with transaction.atomic():
+        return call()
+
+
+def _outcome(call: Callable[[], Any]) -> Outcome:
+    try:
+        return call(), None
+    except BaseException as error:  # it is for whoever asked
+        return None, error
 
 
 def _as_here(function: Callable[[], Result]) -> Callable[[], Result]:
     """For another thread, which then sees the language and the request's id as we do."""
-    context = contextvars.copy_context()
-
-    def call() -> Result:
-        # Threads of a pool outlive requests, so stale connections are closed here.
-        close_old_connections()
-        return function()
-
-    return partial(context.run, call)
+    return partial(contextvars.copy_context().run, function)
 
 
-def _give(answer: asyncio.Future[Result], result: Result) -> None:
-    if not answer.done():
-        answer.set_result(result)
-
-
-def _refuse(answer: asyncio.Future[Any], error: BaseException) -> None:
-    if not answer.done():
-        answer.set_exception(error)
+def _afresh(call: Callable[[], Result]) -> Result:
+    """Threads of a pool outlive requests, so stale connections are closed between them."""
+    close_old_connections()
+    return call()
 
 
 @lru_cache(maxsize=1)
