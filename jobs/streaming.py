@@ -12,7 +12,7 @@ import asyncio
 import logging
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -182,6 +182,7 @@ class _Speaker:
     encoder: encode.Encoder | None = None
     has_sent: bool = False
     is_over: bool = False  # the job ended with this piece
+    next_beat: asyncio.TimerHandle | None = None  # while the provider speaks
 
     async def run(self, begun: _Begun | None) -> int:
         """Milliseconds of sound that this piece lasts."""
@@ -202,7 +203,7 @@ class _Speaker:
 
     async def _speak(self, segment: Segment, order: SpeechOrder) -> Outcome:
         adapter: Adapter | None = None
-        beat = asyncio.create_task(self._beat(segment))
+        self.next_beat = self._beat_later(segment)
         try:
             adapter = _adapter(cast(Channel, segment.channel))
             return await self._forward(adapter, order, segment)
@@ -212,7 +213,9 @@ class _Speaker:
             await in_thread(lifecycle.record, segment, outcome)
             return outcome
         finally:
-            beat.cancel()
+            beat, self.next_beat = self.next_beat, None
+            if beat is not None:
+                beat.cancel()
 
     async def _forward(self, adapter: Adapter, order: SpeechOrder, segment: Segment) -> Outcome:
         with tempfile.SpooledTemporaryFile(max_size=intake.IN_MEMORY) as file:
@@ -256,12 +259,15 @@ class _Speaker:
             self.has_sent = self.has_sent or bool(audio)
             self.inbox.put_nowait(Piece(audio, words))
 
+    def _beat_later(self, segment: Segment) -> asyncio.TimerHandle:
+        loop = asyncio.get_running_loop()
+        return loop.call_later(BEAT, lambda: _kept(self._beat(segment)))
+
     async def _beat(self, segment: Segment) -> None:
-        """Keep our lease while the provider speaks."""
-        with suppress(asyncio.CancelledError):
-            while True:
-                await asyncio.sleep(BEAT)
-                await in_thread(claims.renew, segment.worker, [segment.pk], [])
+        """Keep our lease while the provider speaks; most are done before the first beat."""
+        if self.next_beat is not None:
+            self.next_beat = self._beat_later(segment)
+            await in_thread(claims.renew, segment.worker, [segment.pk], [])
 
     async def _await_worker(self) -> int:
         """A worker makes this piece: wait for it, then send it whole."""

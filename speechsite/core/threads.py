@@ -20,6 +20,7 @@ Outcome = tuple[Any, BaseException | None]
 # SQLite works in the thread that asks: two of them only fight over the interpreter, and each
 # forgets what it has read whenever the other writes. A server lets us wait.
 FILE_HANDS, SERVER_HANDS = 1, 8
+OTHER_HANDS = 8
 MOST_TOGETHER = 8  # in one commit: the first of them waits for the last
 
 
@@ -53,9 +54,10 @@ async def together(
 async def slowly(
     function: Callable[Params, Result], *args: Params.args, **more: Params.kwargs
 ) -> Result:
-    """Do something that reads files, decodes or sends, on the loop's own pool."""
-    call = _as_here(partial(function, *args, **more))
-    return await asyncio.get_running_loop().run_in_executor(None, partial(_afresh, call))
+    """Do something that reads files, decodes or sends, where nobody waits for the database."""
+    question = _Question(_as_here(partial(function, *args, **more)))
+    _other_hands().submit(question.work)
+    return await question.answer
 
 
 class _Question:
@@ -138,3 +140,8 @@ def _afresh(call: Callable[[], Result]) -> Result:
 def _hands() -> ThreadPoolExecutor:
     most = FILE_HANDS if connection.vendor == "sqlite" else SERVER_HANDS
     return ThreadPoolExecutor(most, thread_name_prefix="database")
+
+
+@lru_cache(maxsize=1)
+def _other_hands() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(OTHER_HANDS, thread_name_prefix="slow")

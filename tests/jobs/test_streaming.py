@@ -70,6 +70,32 @@ def test_who_hangs_up_leaves_a_job_that_ends_once(place: Place) -> None:
     assert ledger.audit() == []
 
 
+def test_a_lease_is_renewed_while_the_provider_speaks_and_no_longer(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = place("A lease outlives a slow provider. " * 3, reserve_seconds=30)
+    monkeypatch.setattr(streaming, "BEAT", 0.005)
+    renewed: list[int] = []
+
+    def renew(_worker: str, segments: list[int], _joins: list[object]) -> set[int]:
+        renewed.extend(segments)
+        return set()
+
+    monkeypatch.setattr(streaming.claims, "renew", renew)
+
+    async def story() -> tuple[int, int]:
+        await heard(job)
+        while streaming._running:
+            await asyncio.sleep(0.01)
+        so_far = len(renewed)
+        await asyncio.sleep(0.05)
+        return so_far, len(renewed)
+
+    at_the_end, later = asyncio.run(story())
+    assert set(renewed) <= set(job.segments.values_list("pk", flat=True))
+    assert at_the_end == later > 0
+
+
 def test_a_raw_format_streams_as_it_was_ordered(place: Place) -> None:
     job = place("Raw samples.", output_format="pcm_16000", reserve_seconds=30)
     sound = b"".join(piece.audio for piece in asyncio.run(heard(job)))
