@@ -6,6 +6,7 @@ The length is never what a header claims: it is decoded, or counted packet by pa
 from __future__ import annotations
 
 import struct
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,8 @@ from av.audio.stream import AudioStream
 from speechsite.audio import decode
 from speechsite.audio.decode import NotAudio, Source, TooLong
 
-BEGINNING = 40  # packets: about a second
+BEGINNING = 12  # packets, some 0.3 seconds, that are decoded to see that they can be
+AT_AN_END = 4  # packets that may hold an encoder's delay or padding
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +94,16 @@ def _tried(stream: AudioStream) -> Iterator[av.Packet[Any]]:
 
 
 def _counted(stream: AudioStream, packets: Iterator[av.Packet[Any]]) -> int:
-    ticks = skipped = 0
-    is_mp3 = _is_mp3(stream)
+    ticks = 0
+    first: list[av.Packet[Any]] = []
+    last: deque[av.Packet[Any]] = deque(maxlen=AT_AN_END)
     for packet in packets:
         ticks += packet.duration or 0
-        delay, padding = _skips(packet)
-        # Ogg already shortens the last packet by its padding; MP3 does not.
-        skipped += delay + (padding if is_mp3 else 0)
+        (first if len(first) < AT_AN_END else last).append(packet)
+    # Ogg already shortens the last packet by its padding; MP3 does not.
+    is_mp3 = _is_mp3(stream)
+    skips = [_skips(packet) for packet in (*first, *last)]
+    skipped = sum(delay + (padding if is_mp3 else 0) for delay, padding in skips)
     if stream.time_base is None:
         raise NotAudio("the sound has no clock")
     return round(ticks * stream.time_base * 1000 - skipped * 1000 / stream.codec_context.rate)

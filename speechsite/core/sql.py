@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Generic, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -20,6 +21,7 @@ from django.db.models.query import get_related_populators
 Row = TypeVar("Row", bound=models.Model)
 _PLAIN = frozenset({str, int, bool, type(None)})
 _PLAIN_FIELDS = (models.CharField, models.TextField, models.IntegerField, models.BooleanField)
+_SEVERAL = (tuple, frozenset, set, list)
 Kind: TypeAlias = "models.Field[Any, Any]"
 
 
@@ -39,17 +41,23 @@ def rows(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
 
 def insert(row: models.Model) -> None:
     """Write one new row; a key that the database gives is put on it. No signals."""
+    here: Any = connections[DEFAULT_DB_ALIAS]
     shape = _shape(type(row))
-    values = [_value(field, field.pre_save(row, add=True)) for field in shape.fields]
-    with connection.cursor() as cursor:
+    values = [
+        value if is_plain and type(value) in _PLAIN else field.get_db_prep_save(value, here)
+        for field, is_plain, value in zip(
+            shape.fields, shape.are_plain, shape.values_of(row), strict=True
+        )
+    ]
+    with here.cursor() as cursor:
         if shape.key is None:
             cursor.execute(shape.statement, values)
-        elif connection.features.can_return_columns_from_insert:
-            cursor.execute(f"{shape.statement} RETURNING {_quoted(shape.key.column)}", values)
+        elif here.features.can_return_columns_from_insert:
+            cursor.execute(f"{shape.statement} RETURNING {_quoted(shape.key)}", values)
             row.pk = cursor.fetchone()[0]
         else:
             cursor.execute(shape.statement, values)
-            row.pk = connection.ops.last_insert_id(cursor, row._meta.db_table, shape.key.column)
+            row.pk = here.ops.last_insert_id(cursor, row._meta.db_table, shape.key.column)
     row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
@@ -58,21 +66,16 @@ def update(model: type[models.Model], where: Mapping[str, Any], **changes: Any) 
 
     `None` is not looked for.
     """
-    meta = model._meta
-    assigned, conditions, values = [], [], []
-    for name, value in changes.items():
-        field: Any = meta.get_field(name)
-        assigned.append(f"{_quoted(field.column)} = %s")
-        values.append(_value(field, value))
-    for name, value in where.items():
-        field = meta.pk if name == "pk" else meta.get_field(name)
-        several = value if isinstance(value, (tuple, frozenset, set, list)) else None
-        marks = "= %s" if several is None else f"IN ({', '.join(['%s'] * len(several))})"
-        conditions.append(f"{_quoted(field.column)} {marks}")
-        looked_for = [value] if several is None else several
-        values += [field.get_db_prep_value(one, connection) for one in looked_for]
-    table, assignments = _quoted(meta.db_table), ", ".join(assigned)
-    statement = f"UPDATE {table} SET {assignments} WHERE {' AND '.join(conditions)}"  # noqa: S608
+    here: Any = connections[DEFAULT_DB_ALIAS]
+    counts = tuple(len(value) if isinstance(value, _SEVERAL) else None for value in where.values())
+    statement, fields = _update(model, tuple(changes), tuple(where), counts)
+    values = [
+        field.get_db_prep_save(value, here)
+        for field, value in zip(fields, changes.values(), strict=False)
+    ]
+    for field, value in zip(fields[len(values) :], where.values(), strict=True):
+        looked_for = value if isinstance(value, _SEVERAL) else (value,)
+        values += [field.get_db_prep_value(one, here) for one in looked_for]
     return changed(statement, values)
 
 
@@ -166,19 +169,14 @@ def _compile(queryset: models.QuerySet[Row], here: Any) -> _Compiled[Row]:
     )
 
 
-def _value(field: Any, value: Any) -> Any:
-    """A value as a column takes it; a database driver needs no help with the plainest."""
-    if type(value) in _PLAIN and isinstance(field, _PLAIN_FIELDS):
-        return value
-    return field.get_db_prep_save(value, connection)
-
-
 @dataclass(frozen=True, slots=True)
 class _Shape:
     """How a row of a model is written."""
 
     statement: str
     fields: Sequence[Any]
+    are_plain: Sequence[bool]  # a driver takes their plainest values as they are
+    values_of: Callable[[models.Model], Sequence[Any]]
     key: Any  # the field whose value the database gives; None where we give it
 
 
@@ -187,11 +185,48 @@ def _shape(model: type[models.Model]) -> _Shape:
     meta = model._meta
     key = meta.auto_field
     fields = [field for field in meta.local_concrete_fields if field is not key]
-    columns = ", ".join(_quoted(str(field.column)) for field in fields)
-    marks = ", ".join(["%s"] * len(fields))
-    statement = f"INSERT INTO {_quoted(meta.db_table)} ({columns}) VALUES ({marks})"  # noqa: S608
-    return _Shape(statement, fields, key)
+    columns, marks = ", ".join(map(_quoted, fields)), _marks(len(fields))
+    return _Shape(
+        f"INSERT INTO {_quoted(meta)} ({columns}) VALUES ({marks})",  # noqa: S608
+        fields,
+        [_is_plain(field) for field in fields],
+        attrgetter(*(field.attname for field in fields)),
+        key,
+    )
 
 
-def _quoted(name: str) -> str:
+@lru_cache(maxsize=256)
+def _update(
+    model: type[models.Model],
+    changes: Sequence[str],
+    where: Sequence[str],
+    counts: Sequence[int | None],
+) -> tuple[str, Sequence[Any]]:
+    """The statement, and the fields that it names; a count for each that has several values."""
+    meta = model._meta
+    changed: list[Any] = [meta.get_field(name) for name in changes]
+    asked: list[Any] = [meta.pk if name == "pk" else meta.get_field(name) for name in where]
+    assignments = ", ".join(f"{_quoted(field)} = %s" for field in changed)
+    conditions = " AND ".join(
+        f"{_quoted(field)} = %s" if count is None else f"{_quoted(field)} IN ({_marks(count)})"
+        for field, count in zip(asked, counts, strict=True)
+    )
+    statement = f"UPDATE {_quoted(meta)} SET {assignments} WHERE {conditions}"  # noqa: S608
+    return statement, [*changed, *asked]
+
+
+def _marks(count: int) -> str:
+    return ", ".join(["%s"] * count)
+
+
+def _is_plain(field: Any) -> bool:
+    if getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False):
+        raise TypeError(f"{field} is given its value by Django when it saves")
+    kind = field.target_field if isinstance(field, models.ForeignKey) else field
+    return isinstance(kind, _PLAIN_FIELDS)
+
+
+def _quoted(named: Any) -> str:
+    """The name of a field's column or of a model's table."""
+    name = named.db_table if hasattr(named, "db_table") else named.column
     return str(connection.ops.quote_name(name))
