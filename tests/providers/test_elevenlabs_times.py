@@ -78,6 +78,30 @@ def words_of(text: str, cuts: list[int]) -> list[WordTime]:
     return [*words, *timer.rest()]
 
 
+@given(
+    st.text(alphabet="ab1 .,'-_\n\t\x1f你é", min_size=1, max_size=40),
+    st.lists(st.integers(0, 40), max_size=4),
+    st.booleans(),
+)
+@example("one two", [], False)
+@example("half a wo", [8], True)
+@example("你a b_ _c", [1], False)
+def test_plain_letters_are_read_as_all_others_are(text: str, cuts: list[int], has_marks: bool):
+    origin = [place + (place > len(text) // 2) * has_marks for place in range(len(text))]
+
+    def told(timer: WordTimer) -> list[WordTime]:
+        places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
+        pieces = [text[begin:end] for begin, end in pairwise(places)]
+        words = [word for piece in pieces for word in timer.feed(aligned(piece))]
+        return [*words, *timer.rest()]
+
+    class Slow(WordTimer):
+        def _is_plain(self, columns: Any) -> bool:
+            return False
+
+    assert told(WordTimer(Script(text, origin))) == told(Slow(Script(text, origin)))
+
+
 @example("e\u0301", [1])
 @given(st.text(max_size=40), st.lists(st.integers(0, 1000), max_size=5))
 def test_where_lines_are_cut_changes_no_word(text: str, cuts: list[int]):

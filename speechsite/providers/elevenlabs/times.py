@@ -7,6 +7,7 @@ scripts that write no blanks every character is a word.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -29,6 +30,11 @@ _NO_BLANKS = (
     (0x20000, 0x3FFFF),
 )
 
+_RUN = re.compile(r"\S+")
+# From the first to the last letter or digit of a run of ASCII.
+_SPOKEN = re.compile(r"[A-Za-z0-9](?:\S*[A-Za-z0-9])?")
+
+Column = tuple[str, int, int]  # character, start and end in ms
 Timed = tuple[str, int, int, int]  # character, place in the order's text, start and end in ms
 
 
@@ -51,7 +57,8 @@ class WordTimer:
 
     def feed(self, alignment: object) -> tuple[WordTime, ...]:
         """The words that end inside this piece of the alignment."""
-        words = tuple(self._words(_columns(alignment)))
+        columns = _columns(alignment)
+        words = tuple(self._plainly(columns) if self._is_plain(columns) else self._words(columns))
         # Nothing more can be said after the last letter.
         return words + self.rest() if self._at >= self._end else words
 
@@ -61,7 +68,38 @@ class WordTimer:
         self._word = []
         return (word,) if word else ()
 
-    def _words(self, columns: Sequence[tuple[str, int, int]]) -> Iterator[WordTime]:
+    def _is_plain(self, columns: Sequence[Column]) -> bool:
+        """Whether these are the next characters of the text, one by one, and all ASCII."""
+        letters = "".join(column[0] for column in columns)
+        at, size = self._at, len(columns)
+        if not (letters.isascii() and len(letters) == size and self._text.startswith(letters, at)):
+            return False
+        origin = self._origin[at : at + size]
+        return bool(origin) and origin == list(range(origin[0], origin[0] + size))
+
+    def _plainly(self, columns: Sequence[Column]) -> Iterator[WordTime]:
+        """What `_words` gives for plain columns, word by word instead of letter by letter."""
+        letters, place = "".join(column[0] for column in columns), self._origin[self._at]
+        self._at += len(columns)
+        if self._begins_new_word(letters[0], place):
+            yield from self.rest()
+        for run in _RUN.finditer(letters):
+            begin, end = run.span()
+            if begin > 0:
+                yield from self.rest()
+            if self._word or end == len(letters):
+                self._word += [
+                    (letters[at], place + at, *columns[at][1:]) for at in range(begin, end)
+                ]
+            elif spoken := _SPOKEN.search(letters, begin, end):
+                first, last = columns[spoken.start()], columns[spoken.end() - 1]
+                yield WordTime(
+                    place + spoken.start(), place + spoken.end(), first[1], max(last[2], first[1])
+                )
+        if letters[-1].isspace():
+            yield from self.rest()
+
+    def _words(self, columns: Sequence[Column]) -> Iterator[WordTime]:
         for index, (character, start, end) in enumerate(columns):
             following = columns[index + 1][0] if index + 1 < len(columns) else ""
             found = self._find(character, following)
@@ -142,7 +180,7 @@ def _closed(word: list[Timed]) -> WordTime | None:
     )
 
 
-def _columns(alignment: object) -> list[tuple[str, int, int]]:
+def _columns(alignment: object) -> list[Column]:
     """The three equal columns as rows; nothing where they are missing or do not fit."""
     if not isinstance(alignment, Mapping):
         return []
