@@ -81,5 +81,16 @@ class PartnerHandler(ASGIHandler):
         try:
             await self.send_response(response, send)
         finally:
-            # Its files, and the line in the log: nothing here waits for anything.
-            response.close()
+            _close(response)
+
+
+def _close(response: HttpResponseBase) -> None:
+    """Its files, and the line in the log.
+
+    Django's own way also tells the whole site that a request is over. Who listens there tidies up
+    after the thread that answered, and this is the loop's, which has nothing to tidy.
+    """
+    for close in response._resource_closers:  # type: ignore[attr-defined]
+        with suppress(Exception):
+            close()
+    response.closed = True

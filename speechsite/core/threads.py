@@ -43,7 +43,7 @@ async def together(
     committed.
     """
     question = _Question(_as_here(partial(function, *args, **more)))
-    if connection.vendor == "sqlite":
+    if _is_a_file():
         _waiting.append(question)
         _hands().submit(_commit_waiting)
     else:
@@ -138,8 +138,14 @@ def _afresh(call: Callable[[], Result]) -> Result:
 
 @lru_cache(maxsize=1)
 def _hands() -> ThreadPoolExecutor:
-    most = FILE_HANDS if connection.vendor == "sqlite" else SERVER_HANDS
+    most = FILE_HANDS if _is_a_file() else SERVER_HANDS
     return ThreadPoolExecutor(most, thread_name_prefix="database")
+
+
+@lru_cache(maxsize=1)
+def _is_a_file() -> bool:
+    # Asked once: each task of a loop that asks has a connection object made for it.
+    return connection.vendor == "sqlite"
 
 
 @lru_cache(maxsize=1)
