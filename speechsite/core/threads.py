@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ Outcome = tuple[Any, BaseException | None]
 FILE_HANDS, SERVER_HANDS = 1, 8
 OTHER_HANDS = 8
 MOST_TOGETHER = 8  # in one commit: the first of them waits for the last
+PAUSE = 0.01  # seconds without work that end a rush
+RUSH = 1.0  # seconds of work without a pause
 
 
 async def in_thread(
@@ -29,25 +32,26 @@ async def in_thread(
 ) -> Result:
     """Ask the database something that is soon answered."""
     question = _Question(_as_here(partial(function, *args, **more)))
-    _hands().submit(question.work)
+    _hands().submit(_answer, question)
     return await question.answer
 
 
 async def together(
     function: Callable[Params, Result], *args: Params.args, **more: Params.kwargs
 ) -> Result:
-    """Do something that is one transaction; those that wait at the same time share a commit.
+    """Do something that is one transaction; under load those that wait share a commit.
 
     On SQLite, that is, where a commit waits for the disk and everybody else for the commit.
     Each is undone by itself when it fails, and nobody hears of a success that is not yet
-    committed.
+    committed. While there is no rush each has its own: who is answered together comes back
+    together, and then waits for the others.
     """
     question = _Question(_as_here(partial(function, *args, **more)))
     if _is_a_file():
         _waiting.append(question)
         _hands().submit(_commit_waiting)
     else:
-        _hands().submit(question.work)
+        _hands().submit(_answer, question)
     return await question.answer
 
 
@@ -90,16 +94,43 @@ class _Question:
             self.answer.set_exception(error)
 
 
+class _Rush:
+    """Since when a thread has had work without a pause: around all that it does."""
+
+    def __init__(self) -> None:
+        self.began = self.ended = time.monotonic()
+
+    @property
+    def is_on(self) -> bool:
+        return self.ended - self.began > RUSH
+
+    def __enter__(self) -> None:
+        now = time.monotonic()
+        if now - self.ended > PAUSE:
+            self.began = now
+
+    def __exit__(self, *error: object) -> None:
+        self.ended = time.monotonic()
+
+
 _waiting: deque[_Question] = deque()
+_rush = _Rush()
+
+
+def _answer(question: _Question) -> None:
+    with _rush:
+        question.work()
 
 
 def _commit_waiting() -> None:
     """Do what waits; for some of it an earlier call has done it already."""
-    questions = [_waiting.popleft() for _ in range(min(len(_waiting), MOST_TOGETHER))]
-    if len(questions) == 1:
-        questions[0].work()
-    elif questions:
-        _commit_together([one for one in questions if not one.answer.cancelled()])
+    with _rush:
+        most = MOST_TOGETHER if _rush.is_on else 1
+        questions = [_waiting.popleft() for _ in range(min(len(_waiting), most))]
+        if len(questions) == 1:
+            questions[0].work()
+        elif questions:
+            _commit_together([one for one in questions if not one.answer.cancelled()])
 
 
 def _commit_together(questions: Sequence[_Question]) -> None:

@@ -1,0 +1,186 @@
+"""Questions to the database from async code, and commits that several of them share."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, connection, connections, transaction
+from django.utils.translation import get_language, override
+
+from speechsite.accounts.models import Plan
+from speechsite.core import threads
+from speechsite.core.threads import in_thread, slowly, together
+
+pytestmark = pytest.mark.django_db(transaction=True)
+on_sqlite = pytest.mark.skipif(not settings.IS_SQLITE, reason="only SQLite shares commits")
+
+
+@pytest.fixture
+def rush(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is always more to do than can be done."""
+    monkeypatch.setattr(threads, "RUSH", -1.0)
+
+
+@pytest.fixture
+def commits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Who committed, by thread."""
+    seen: list[str] = []
+    kind = type(connections[DEFAULT_DB_ALIAS])
+    commit = kind._commit  # type: ignore[attr-defined]
+
+    def counted(self: object) -> None:
+        seen.append(threading.current_thread().name)
+        commit(self)
+
+    monkeypatch.setattr(kind, "_commit", counted)
+    return seen
+
+
+def plan(slug: str) -> str:
+    with transaction.atomic():
+        Plan.objects.create(slug=slug, name=slug)
+    return slug
+
+
+def gate() -> tuple[threading.Event, threading.Event]:
+    return threading.Event(), threading.Event()
+
+
+async def at_once(*work: object) -> list[object]:
+    """Have all of it wait at the same time, behind something that takes long."""
+    begun, go_on = gate()
+
+    def hold() -> None:
+        begun.set()
+        go_on.wait(5)
+
+    holding = asyncio.create_task(in_thread(hold))
+    await asyncio.to_thread(begun.wait, 5)
+    waiting = [asyncio.create_task(one) for one in work]  # type: ignore[arg-type]
+    await asyncio.sleep(0.01)
+    go_on.set()
+    await holding
+    return await asyncio.gather(*waiting, return_exceptions=True)
+
+
+def slugs() -> set[str]:
+    return set(Plan.objects.filter(slug__startswith="t-").values_list("slug", flat=True))
+
+
+@on_sqlite
+def test_in_a_rush_those_that_wait_share_a_commit(rush: None, commits: list[str]):
+    names = [f"t-{number}" for number in range(threads.MOST_TOGETHER)]
+    assert asyncio.run(at_once(*(together(plan, name) for name in names))) == names
+    assert slugs() == set(names)
+    assert len(commits) == 1
+
+
+@on_sqlite
+def test_a_shared_commit_has_a_size(rush: None, commits: list[str]):
+    names = [f"t-{number}" for number in range(threads.MOST_TOGETHER + 2)]
+    assert asyncio.run(at_once(*(together(plan, name) for name in names))) == names
+    assert len(commits) == 2
+
+
+@on_sqlite
+def test_without_a_rush_each_has_its_own(commits: list[str]):
+    names = ["t-1", "t-2", "t-3"]
+    assert asyncio.run(at_once(*(together(plan, name) for name in names))) == names
+    assert len(commits) == 3
+
+
+def test_one_that_fails_is_undone_alone(rush: None):
+    def half_done() -> None:
+        plan("t-half")
+        raise ValueError("no")
+
+    work = (
+        together(plan, "t-1"),
+        together(half_done),
+        together(plan, "t-1"),
+        together(plan, "t-2"),
+    )
+    first, failed, twice, last = asyncio.run(at_once(*work))
+    assert (first, last) == ("t-1", "t-2")
+    assert isinstance(failed, ValueError)
+    assert isinstance(twice, IntegrityError)
+    assert slugs() == {"t-1", "t-2"}
+
+
+@on_sqlite
+def test_a_commit_that_fails_fails_for_all(rush: None):
+    def orphan() -> None:
+        with connection.cursor() as cursor:
+            # That there is no such user is noticed when it is committed.
+            cursor.execute(
+                "INSERT INTO accounts_allowance (user_id, used_until) VALUES (%s, %s)", [10**9, 0]
+            )
+
+    results = asyncio.run(at_once(together(plan, "t-1"), together(orphan)))
+    assert all(isinstance(one, IntegrityError) for one in results)
+    assert slugs() == set()
+    assert asyncio.run(together(plan, "t-2")) == "t-2"
+
+
+def test_what_is_told_is_committed(rush: None):
+    async def story() -> set[str]:
+        async def both(name: str) -> set[str]:
+            await together(plan, name)
+            return await slowly(slugs)  # on another connection
+
+        seen = await at_once(both("t-1"), both("t-2"))
+        return set.intersection(*seen)  # type: ignore[arg-type]
+
+    assert asyncio.run(story()) >= {"t-1"}
+    assert slugs() == {"t-1", "t-2"}
+
+
+def test_who_gave_up_is_not_worked_for(rush: None):
+    async def story() -> None:
+        begun, go_on = gate()
+
+        def hold() -> None:
+            begun.set()
+            go_on.wait(5)
+
+        holding = asyncio.create_task(in_thread(hold))
+        await asyncio.to_thread(begun.wait, 5)
+        waiting = [
+            asyncio.create_task(ask(plan, name))
+            for ask, name in ((together, "t-1"), (in_thread, "t-2"), (together, "t-3"))
+        ]
+        await asyncio.sleep(0.01)
+        for one in waiting[:2]:
+            one.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        await holding
+        assert await waiting[2] == "t-3"
+
+    asyncio.run(story())
+    if settings.IS_SQLITE:  # where a server's eight hands take them at once
+        assert slugs() == {"t-3"}
+
+
+@pytest.mark.parametrize("ask", [in_thread, together, slowly])
+def test_a_thread_sees_the_language_of_who_asks(ask: object):
+    async def story() -> str | None:
+        with override("de"):
+            return await ask(get_language)  # type: ignore[operator]
+
+    assert asyncio.run(story()) == "de"
+
+
+@pytest.mark.parametrize("ask", [in_thread, together, slowly])
+def test_an_error_reaches_who_asked(ask: object):
+    def fail() -> None:
+        raise LookupError("nothing")
+
+    async def story() -> None:
+        await ask(fail)  # type: ignore[operator]
+
+    with pytest.raises(LookupError, match="nothing"):
+        asyncio.run(story())
