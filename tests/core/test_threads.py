@@ -8,10 +8,9 @@ import threading
 import pytest
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connection, connections, transaction
-from django.utils.translation import get_language, override
 
 from speechsite.accounts.models import Plan
-from speechsite.core import threads
+from speechsite.core import requestid, threads
 from speechsite.core.threads import in_thread, slowly, together
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -94,8 +93,9 @@ def test_without_a_rush_each_has_its_own(commits: list[str]):
 
 def test_one_that_fails_is_undone_alone(rush: None):
     def half_done() -> None:
-        plan("t-half")
-        raise ValueError("no")
+        with transaction.atomic():
+            plan("t-half")
+            raise ValueError("no")
 
     work = (
         together(plan, "t-1"),
@@ -166,12 +166,12 @@ def test_who_gave_up_is_not_worked_for(rush: None):
 
 
 @pytest.mark.parametrize("ask", [in_thread, together, slowly])
-def test_a_thread_sees_the_language_of_who_asks(ask: object):
-    async def story() -> str | None:
-        with override("de"):
-            return await ask(get_language)  # type: ignore[operator]
+def test_a_thread_knows_the_request_of_who_asks(ask: object):
+    async def story() -> str:
+        requestid.current.set("req_1")
+        return await ask(requestid.current.get)  # type: ignore[operator]
 
-    assert asyncio.run(story()) == "de"
+    assert asyncio.run(story()) == "req_1"
 
 
 @pytest.mark.parametrize("ask", [in_thread, together, slowly])
