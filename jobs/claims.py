@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, Count, F, Min, Q, QuerySet, Value, When, Window
+from django.db.models import Case, Count, F, Min, Prefetch, Q, QuerySet, Value, When, Window
 from django.db.models.functions import Length, RowNumber
 from django.utils import timezone
 
@@ -289,6 +289,7 @@ def _take(chosen: dict[int, Offer], worker: str, now: datetime) -> list[Claim]:
 
 
 def _for_work(keys: Iterable[int]) -> QuerySet[Segment]:
+    """Pieces with all that their orders are made of; pieces of one job share it."""
+    jobs = Job.objects.select_related("model", "upload").defer("text", "peaks")
     rows = Segment.objects.filter(pk__in=list(keys))
-    rows = rows.select_related("channel", "job", "voice", "job__model", "job__upload")
-    return rows.defer("job__text", "job__peaks")
+    return rows.prefetch_related(Prefetch("job", jobs), "channel", "voice")

@@ -20,14 +20,14 @@ from jobs import (
     retention,
 )
 from jobs.worker import Worker
-from speechsite.core import queue
+from speechsite.core import loops, queue
 
 logger = logging.getLogger(__name__)
 
 
 def work() -> None:
     """There may be work: do what is due, and ask for another run if some is left."""
-    asyncio.run(_work())
+    loops.run(_work())
     if not queue.is_stopping() and claims.anything_under_way():
         queue.enqueue(placing.WORK)
     queue.enqueue(outbound.DELIVER)
@@ -50,7 +50,7 @@ def take_up() -> None:
 
 def deliver() -> None:
     """Tell partners what they are waiting for; the next tries come with `watch`."""
-    asyncio.run(_deliver())
+    loops.run(_deliver())
 
 
 async def _deliver() -> None:
