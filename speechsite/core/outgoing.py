@@ -150,6 +150,8 @@ def _as_httpx(request: httpx.Request) -> Iterator[None]:
         raise httpx.ConnectError(str(error), request=request) from error
     except aiohttp.InvalidURL as error:
         raise httpx.UnsupportedProtocol(str(error), request=request) from error
+    except ValueError as error:  # of a header that no request may have
+        raise httpx.LocalProtocolError(str(error), request=request) from error
     except aiohttp.ServerTimeoutError as error:
         raise httpx.ReadTimeout(str(error), request=request) from error
     except TimeoutError as error:

@@ -211,6 +211,18 @@ def test_nobody_there_means_that_nothing_was_sent():
     assert isinstance(error, NOT_SENT)
 
 
+def test_a_header_that_no_request_may_have_is_not_sent():
+    said: list[bytes] = []
+
+    def talk(connection: socket.socket) -> None:
+        said.append(heard(connection))
+
+    with listening(talk) as url:
+        error = failure(url, method="POST", headers={"X-Key": "secret\r\nX-Other: 1"})
+    assert isinstance(error, NOT_SENT)
+    assert b"X-Other" not in b"".join(said)
+
+
 def test_an_unknown_host_means_that_nothing_was_sent():
     assert isinstance(failure("http://nobody.invalid"), httpx.ConnectError)
 
