@@ -64,6 +64,16 @@ def answering(*answers: bytes) -> Talk:
     return talk
 
 
+def listening_to(said: list[bytes]) -> Talk:
+    """Answers once, and writes down what it heard."""
+
+    def talk(connection: socket.socket) -> None:
+        said.append(heard(connection))
+        connection.sendall(FINE)
+
+    return talk
+
+
 def asked(
     url: str, *, method: str = "GET", timeout: float | httpx.Timeout = 5.0, **more: object
 ) -> httpx.Response:
@@ -88,12 +98,7 @@ def failure(url: str, **more: object) -> Exception:
 
 def test_a_request_goes_out_as_httpx_wrote_it():
     said: list[bytes] = []
-
-    def talk(connection: socket.socket) -> None:
-        said.append(heard(connection))
-        connection.sendall(FINE)
-
-    with listening(talk) as url:
+    with listening(listening_to(said)) as url:
         address = f"{url}/a%2Fb/%E4%BD%A0?x=1%202&y=%26"
         answer = asked(address, method="POST", headers={"X-One": "1"}, content=b"words")
     assert (answer.status_code, answer.content) == (200, b"fine")
@@ -110,12 +115,7 @@ def test_a_request_goes_out_as_httpx_wrote_it():
 
 def test_a_name_and_password_in_an_address_go_into_a_header_only():
     said: list[bytes] = []
-
-    def talk(connection: socket.socket) -> None:
-        said.append(heard(connection))
-        connection.sendall(FINE)
-
-    with listening(talk) as url:
+    with listening(listening_to(said)) as url:
         asked(url.replace("http://", "http://me:secret@") + "/")
     assert b"authorization: basic bwu6c2vjcmv0" in said[0].lower()
     assert b"secret" not in said[0]
@@ -213,11 +213,7 @@ def test_nobody_there_means_that_nothing_was_sent():
 
 def test_a_header_that_no_request_may_have_is_not_sent():
     said: list[bytes] = []
-
-    def talk(connection: socket.socket) -> None:
-        said.append(heard(connection))
-
-    with listening(talk) as url:
+    with listening(listening_to(said)) as url:
         error = failure(url, method="POST", headers={"X-Key": "secret\r\nX-Other: 1"})
     assert isinstance(error, NOT_SENT)
     assert b"X-Other" not in b"".join(said)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -44,13 +47,10 @@ def plan(slug: str) -> str:
     return slug
 
 
-def gate() -> tuple[threading.Event, threading.Event]:
-    return threading.Event(), threading.Event()
-
-
-async def at_once(*work: object) -> list[object]:
-    """Have all of it wait at the same time, behind something that takes long."""
-    begun, go_on = gate()
+@contextlib.asynccontextmanager
+async def held() -> AsyncIterator[None]:
+    """Whatever asks in here waits at the same time, behind something that takes long."""
+    begun, go_on = threading.Event(), threading.Event()
 
     def hold() -> None:
         begun.set()
@@ -58,10 +58,16 @@ async def at_once(*work: object) -> list[object]:
 
     holding = asyncio.create_task(in_thread(hold))
     await asyncio.to_thread(begun.wait, 5)
-    waiting = [asyncio.create_task(one) for one in work]  # type: ignore[arg-type]
+    yield
     await asyncio.sleep(0.01)
     go_on.set()
     await holding
+
+
+async def at_once(*work: Coroutine[Any, Any, Any]) -> list[Any]:
+    """What comes of questions that wait at the same time."""
+    async with held():
+        waiting = [asyncio.create_task(one) for one in work]
     return await asyncio.gather(*waiting, return_exceptions=True)
 
 
@@ -132,7 +138,7 @@ def test_what_is_told_is_committed(rush: None):
             return await slowly(slugs)  # on another connection
 
         seen = await at_once(both("t-1"), both("t-2"))
-        return set.intersection(*seen)  # type: ignore[arg-type]
+        return set.intersection(*seen)
 
     assert asyncio.run(story()) >= {"t-1"}
     assert slugs() == {"t-1", "t-2"}
@@ -140,24 +146,12 @@ def test_what_is_told_is_committed(rush: None):
 
 def test_who_gave_up_is_not_worked_for(rush: None):
     async def story() -> None:
-        begun, go_on = gate()
-
-        def hold() -> None:
-            begun.set()
-            go_on.wait(5)
-
-        holding = asyncio.create_task(in_thread(hold))
-        await asyncio.to_thread(begun.wait, 5)
-        waiting = [
-            asyncio.create_task(ask(plan, name))
-            for ask, name in ((together, "t-1"), (in_thread, "t-2"), (together, "t-3"))
-        ]
-        await asyncio.sleep(0.01)
-        for one in waiting[:2]:
-            one.cancel()
-        await asyncio.sleep(0)
-        go_on.set()
-        await holding
+        async with held():
+            asking = ((together, "t-1"), (in_thread, "t-2"), (together, "t-3"))
+            waiting = [asyncio.create_task(ask(plan, name)) for ask, name in asking]
+            await asyncio.sleep(0)
+            for one in waiting[:2]:
+                one.cancel()
         assert await waiting[2] == "t-3"
 
     asyncio.run(story())
