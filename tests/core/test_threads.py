@@ -109,10 +109,13 @@ def test_one_that_fails_is_undone_alone(rush: None):
         together(plan, "t-1"),
         together(plan, "t-2"),
     )
-    first, failed, twice, last = asyncio.run(at_once(*work))
-    assert (first, last) == ("t-1", "t-2")
+    first, failed, second, last = asyncio.run(at_once(*work))
+    assert last == "t-2"
     assert isinstance(failed, ValueError)
-    assert isinstance(twice, IntegrityError)
+    # A server's hands may be faster with the second.
+    lost = second if first == "t-1" else first
+    assert {first, second} == {"t-1", lost}
+    assert isinstance(lost, IntegrityError)
     assert slugs() == {"t-1", "t-2"}
 
 
