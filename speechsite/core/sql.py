@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Generic, TypeAlias, TypeVar
-from weakref import WeakKeyDictionary
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models.query import get_related_populators
@@ -89,16 +88,12 @@ class Query(Generic[Row]):
     def __init__(self, make: Callable[..., models.QuerySet[Row]], *kinds: Kind) -> None:
         self._make = make
         self._places = [_Place(number, kind) for number, kind in enumerate(kinds)]
-        # What is compiled belongs to a connection, of which each thread has its own.
-        self._compiled: WeakKeyDictionary[Any, _Compiled[Row]] = WeakKeyDictionary()
+        self._compiled: _Compiled[Row] | None = None
 
     def __call__(self, *values: Any) -> list[Row]:
-        here = connections[DEFAULT_DB_ALIAS]
-        compiled = self._compiled.get(here)
-        if compiled is None:
-            queryset = self._make(*self._places)
-            compiled = self._compiled[here] = _compile(queryset, here)
-        return compiled.rows(values)
+        if self._compiled is None:
+            self._compiled = _compile(self._make(*self._places))
+        return self._compiled.rows(values)
 
     def first(self, *values: Any) -> Row | None:
         """The first row, if there is any."""
@@ -150,10 +145,13 @@ class _Compiled(Generic[Row]):
         return value.output_field.get_db_prep_value(given[value.number], connection)
 
 
-def _compile(queryset: models.QuerySet[Row], here: Any) -> _Compiled[Row]:
+def _compile(queryset: models.QuerySet[Row]) -> _Compiled[Row]:
     """As Django's own iteration over models does it, but only once."""
-    compiler: Any = queryset.query.get_compiler(connection=here)
+    compiler: Any = queryset.query.get_compiler(connection=connections[DEFAULT_DB_ALIAS])
     statement, values = compiler.as_sql()
+    # Kept for all threads. It must not keep a connection from being closed, so it gets one that
+    # is never opened: from here on it is only asked what kind of database it belongs to.
+    compiler.connection = connections.create_connection(DEFAULT_DB_ALIAS)
     columns = compiler.klass_info["select_fields"]
     own = slice(columns[0], columns[-1] + 1)
     related: Any = get_related_populators  # the stubs are of a later Django

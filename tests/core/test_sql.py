@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from django.db import IntegrityError, connection, models, transaction
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, connection, connections, models, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -120,6 +122,23 @@ class TestQuery:
         thread.start()
         thread.join(10)
         assert found == [[user], [user]]
+
+    def test_keeps_no_connection_from_being_closed(self, transactional_db: None):
+        user = User.objects.create_user("thread@example.com", "x")
+        query = sql.Query(lambda one: User.objects.filter(email=one), models.CharField())
+        used: list[weakref.ref[object]] = []
+
+        def ask() -> None:
+            assert query(user.email) == [user]
+            used.append(weakref.ref(connections[DEFAULT_DB_ALIAS]))
+            connection.close()
+
+        for _ in range(2):
+            thread = threading.Thread(target=ask)
+            thread.start()
+            thread.join(10)
+        gc.collect()
+        assert [one() for one in used] == [None, None]
 
 
 class TestInsert:
