@@ -21,7 +21,6 @@ Outcome = tuple[Any, BaseException | None]
 # SQLite works in the thread that asks: two of them only fight over the interpreter, and each
 # forgets what it has read whenever the other writes. A server lets us wait.
 FILE_HANDS, SERVER_HANDS = 1, 8
-OTHER_HANDS = 8
 MOST_TOGETHER = 8  # in one commit: the first of them waits for the last
 PAUSE = 0.01  # seconds without work that end a rush
 RUSH = 1.0  # seconds of work without a pause
@@ -58,10 +57,12 @@ async def together(
 async def slowly(
     function: Callable[Params, Result], *args: Params.args, **more: Params.kwargs
 ) -> Result:
-    """Do something that reads files, decodes or sends, where nobody waits for the database."""
-    question = _Question(_as_here(partial(function, *args, **more)))
-    _other_hands().submit(question.work)
-    return await question.answer
+    """Do something that reads files, decodes or sends, on the loop's own pool.
+
+    A loop that ends waits for what is still being done there.
+    """
+    call = _as_here(partial(function, *args, **more))
+    return await asyncio.get_running_loop().run_in_executor(None, partial(_afresh, call))
 
 
 class _Question:
@@ -177,8 +178,3 @@ def _hands() -> ThreadPoolExecutor:
 def _is_a_file() -> bool:
     # Asked once: each task of a loop that asks has a connection object made for it.
     return connection.vendor == "sqlite"
-
-
-@lru_cache(maxsize=1)
-def _other_hands() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(OTHER_HANDS, thread_name_prefix="slow")
