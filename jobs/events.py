@@ -21,6 +21,4 @@ def tell(job: Job, kind: str, *, segment: Segment | None = None, **data: Any) ->
 def tell_all(job: Job, told: Sequence[Told]) -> None:
     """Add events of one job, in their order."""
     for kind, segment, data in told:
-        sql.insert(
-            JobEvent(job_id=job.pk, user_id=job.user_id, segment=segment, kind=kind, data=data)
-        )
+        tell(job, kind, segment=segment, **data)

@@ -18,6 +18,7 @@ from speechsite.upstreams.models import Channel, Offer
 IN_FLIGHT = (SegmentState.SUBMITTING, SegmentState.RUNNING)
 RATE_MARGIN = timedelta(seconds=0.5)  # between our clock and the provider's
 
+_ENABLED = Channel.objects.filter(is_enabled=True).order_by("pk")
 _BUSY = """
     SELECT channel_id, COUNT(*) FROM jobs_segment
     WHERE state IN (%s, %s) AND channel_id IN ({}) GROUP BY channel_id
@@ -32,8 +33,7 @@ def board(offers: Iterable[Offer], now: datetime) -> routing.Board:
     """
     offers = list(offers)
     channels = {offer.channel_id: offer.channel for offer in offers}
-    if connection.features.has_select_for_update:
-        lock(Channel.objects.filter(is_enabled=True).order_by("pk"), no_key=True)
+    lock(_ENABLED, no_key=True)
     return routing.board(offers, _busy(channels), _recent(channels.values(), now))
 
 

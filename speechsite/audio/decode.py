@@ -118,8 +118,13 @@ def frames(stream: AudioStream) -> Iterator[av.AudioFrame]:
 def duration_ms(source: Source, format: str | None = None) -> int:
     """How long the sound lasts, by the samples that come out of the decoder."""
     with opened(source, format) as stream:
-        rate = stream.codec_context.sample_rate
-        return round(sum(frame.samples for frame in frames(stream)) * 1000 / rate)
+        return decoded_ms(stream)
+
+
+def decoded_ms(stream: AudioStream) -> int:
+    """`duration_ms` of a stream that is open."""
+    rate = stream.codec_context.sample_rate
+    return round(sum(frame.samples for frame in frames(stream)) * 1000 / rate)
 
 
 def packets(stream: AudioStream) -> Iterator[av.Packet[Any]]:

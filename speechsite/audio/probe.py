@@ -73,10 +73,7 @@ def heard_ms(source: Source, format: str | None = None) -> int:
     decoded; anything else is decoded to its end.
     """
     with decode.opened(source, format) as stream:
-        if _is_mp3(stream):
-            return _counted(stream, _tried(stream))
-        samples = sum(frame.samples for frame in decode.frames(stream))
-        return round(samples * 1000 / stream.codec_context.sample_rate)
+        return _counted(stream, _tried(stream)) if _is_mp3(stream) else decode.decoded_ms(stream)
 
 
 def _tried(stream: AudioStream) -> Iterator[av.Packet[Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from django.db.models import CharField, QuerySet
 from django.utils import timezone
@@ -113,10 +114,11 @@ class Board:
 
 def sold(model: str | None = None) -> list[Offer]:
     """The offers of enabled channels, of one model or of all, with their channels."""
-    offers = _SOLD() if model is None else _SOLD_OF(model)
+    ask = _SOLD if model is None else partial(_SOLD_OF, model)
+    offers = ask()
     if any(health.is_rested(offer.channel) for offer in offers):
         health.half_open_rested()
-        offers = _SOLD() if model is None else _SOLD_OF(model)
+        offers = ask()
     return offers
 
 
