@@ -1,4 +1,4 @@
-"""What all adapters over HTTP share: one client, one way to call, one error map.
+"""What all adapters over HTTP share: one transport, one way to call, one error map.
 
 A vendor's file adds its paths and its words; this one decides what a broken
 connection means. The rule is about money: once an order that costs something
@@ -34,7 +34,7 @@ from speechsite.providers.errors import (
 from speechsite.providers.types import SpeechOrder
 
 USER_AGENT = "speechsite/0.1"
-TIMEOUT = httpx.Timeout(connect=10, read=120, write=60, pool=60)
+TIMEOUT = {"connect": 10.0, "read": 120.0, "write": 60.0, "pool": 60.0}  # seconds
 DOWNLOAD_LIMIT = 512 * 1024 * 1024  # bytes of one result
 NOT_SENT = (
     httpx.ConnectError,
@@ -71,15 +71,23 @@ class HttpAdapter(Adapter):
 
     # Both are made when first needed: reading a callback needs none of them.
     @cached_property
-    def client(self) -> httpx.AsyncClient:
-        """What calls the provider."""
-        return httpx.AsyncClient(
-            transport=self.transport or outgoing.Transport(),
-            timeout=TIMEOUT,
-            headers={"User-Agent": USER_AGENT, **self.auth_headers()},
-            event_hooks={"response": [self.notice]},
-            trust_env=False,
-        )
+    def wire(self) -> httpx.AsyncBaseTransport:
+        """What calls the provider.
+
+        No client around it: cookies, redirects and proxies are not wanted here, and to look
+        for them takes as long as the call.
+        """
+        return self.transport or outgoing.Transport()
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """What every request says."""
+        return {
+            "Accept": "*/*",
+            "Accept-Encoding": "gzip, deflate",
+            "User-Agent": USER_AGENT,
+            **self.auth_headers(),
+        }
 
     @cached_property
     def download_client(self) -> httpx.AsyncClient:
@@ -87,11 +95,11 @@ class HttpAdapter(Adapter):
         return safehttp.client(transport=self.downloads, user_agent=USER_AGENT)
 
     async def aclose(self) -> None:
-        for name in ("client", "download_client"):
+        for name in ("wire", "download_client"):
             if name in self.__dict__:
                 await getattr(self, name).aclose()
 
-    async def notice(self, response: httpx.Response) -> None:
+    def notice(self, response: httpx.Response) -> None:
         """Look at the headers of every answer; most providers say nothing there."""
 
     def auth_headers(self) -> dict[str, str]:
@@ -116,7 +124,13 @@ class HttpAdapter(Adapter):
 
     @asynccontextmanager
     async def stream(
-        self, method: str, path: str, *, spends: bool = False, **more: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        spends: bool = False,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
     ) -> AsyncIterator[httpx.Response]:
         """One request whose successful answer is left unread; an error is raised.
 
@@ -124,8 +138,9 @@ class HttpAdapter(Adapter):
         """
         url = path if path.startswith(("http://", "https://")) else self.base_url + path
         try:
-            request = self.client.build_request(method, url, **more)
-            response = await self.client.send(request, stream=True)
+            more["headers"] = {**self.headers, **(headers or {})}
+            request = httpx.Request(method, url, extensions={"timeout": TIMEOUT}, **more)
+            response = await self.wire.handle_async_request(request)
         except UnicodeError as error:
             raise BadCredentials("the key has characters that no header can carry") from error
         except NOT_SENT as error:
@@ -134,6 +149,8 @@ class HttpAdapter(Adapter):
         except httpx.HTTPError as error:
             raise lost_answer(error, spends) from error
         try:
+            response.request = request
+            self.notice(response)
             if not response.is_success:
                 await response.aread()
                 raise self._refusal(response, spends)

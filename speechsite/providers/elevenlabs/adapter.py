@@ -191,7 +191,7 @@ class ElevenLabs(HttpAdapter):
         except ProviderError as error:
             raise self.scrubbed(error) from error.__cause__
 
-    async def notice(self, response: httpx.Response) -> None:
+    def notice(self, response: httpx.Response) -> None:
         current, maximum = (
             response.headers.get(f"{which}-concurrent-requests", "")
             for which in ("current", "maximum")
