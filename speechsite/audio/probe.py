@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import av
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 
-from speechsite.audio import decode
+from speechsite.audio import decode, mpeg
 from speechsite.audio.decode import NotAudio, Source, TooLong
 
-BEGINNING = 12  # packets, some 0.3 seconds, that are decoded to see that they can be
+BEGINNING = 12  # frames, some 0.3 seconds, that are decoded to see that they can be
+IN_MEMORY = 8 * 1024 * 1024  # bytes of MP3 that are looked at as a whole
 AT_AN_END = 4  # packets that may hold an encoder's delay or padding
 
 
@@ -63,51 +66,61 @@ def counted_ms(source: Source, format: str | None = None) -> int:
     Nothing is decoded. Encoder delay and padding, which a player leaves out, are left out.
     """
     with decode.opened(source, format) as stream:
-        return _counted(stream, decode.packets(stream))
+        return _counted(stream)
 
 
 def heard_ms(source: Source, format: str | None = None) -> int:
     """How long a sound from outside lasts. Raises NotAudio when it is none.
 
-    MP3, where every packet says how much it holds, is counted after its beginning was
-    decoded; anything else is decoded to its end.
+    MP3 that is whole is counted, once its beginning has been decoded; anything else is
+    decoded to its end.
     """
-    with decode.opened(source, format) as stream:
-        return _counted(stream, _tried(stream)) if _is_mp3(stream) else decode.decoded_ms(stream)
+    plain = mpeg.counted(_in_memory(source), BEGINNING)
+    if plain is None:
+        return decode.duration_ms(source, format)
+    _check(plain.beginning)
+    return plain.duration_ms
 
 
-def _tried(stream: AudioStream) -> Iterator[av.Packet[Any]]:
-    """All packets, of which the first ones have to decode."""
+def _in_memory(source: Source) -> bytes:
+    """The whole of a sound, where it is not too much; a file is then at its beginning again."""
+    if isinstance(source, bytes):
+        return source
+    if isinstance(source, str | Path):
+        return b""
+    data = source.read(IN_MEMORY + 1)
+    source.seek(0)
+    return data if len(data) <= IN_MEMORY else b""
+
+
+def _check(frames: Sequence[bytes]) -> None:
+    """Raise NotAudio when most of these do not decode."""
+    decoder = av.CodecContext.create("mp3", "r")
+    assert isinstance(decoder, AudioCodecContext)  # noqa: S101 (says what kind of codec it is)
     good = bad = 0
-    for number, packet in enumerate(decode.packets(stream)):
-        if number < BEGINNING:
-            try:
-                good += len(stream.codec_context.decode(packet))
-            except av.FFmpegError:
-                bad += 1
-        yield packet
+    for frame in frames:
+        try:
+            good += len(decoder.decode(av.Packet(frame)))
+        except av.FFmpegError:
+            bad += 1
     if good == 0 or bad > good:
         raise NotAudio("the sound cannot be decoded")
 
 
-def _counted(stream: AudioStream, packets: Iterator[av.Packet[Any]]) -> int:
+def _counted(stream: AudioStream) -> int:
     ticks = 0
     first: list[av.Packet[Any]] = []
     last: deque[av.Packet[Any]] = deque(maxlen=AT_AN_END)
-    for packet in packets:
+    for packet in decode.packets(stream):
         ticks += packet.duration or 0
         (first if len(first) < AT_AN_END else last).append(packet)
     # Ogg already shortens the last packet by its padding; MP3 does not.
-    is_mp3 = _is_mp3(stream)
+    is_mp3 = stream.codec_context.name.startswith("mp3")
     skips = [_skips(packet) for packet in (*first, *last)]
     skipped = sum(delay + (padding if is_mp3 else 0) for delay, padding in skips)
     if stream.time_base is None:
         raise NotAudio("the sound has no clock")
     return round(ticks * stream.time_base * 1000 - skipped * 1000 / stream.codec_context.rate)
-
-
-def _is_mp3(stream: AudioStream) -> bool:
-    return stream.codec_context.name.startswith("mp3")
 
 
 def _skips(packet: av.Packet[Any]) -> tuple[int, int]:
