@@ -29,6 +29,7 @@ from voices.models import SpeechModel, Voice
 WORK = "jobs.tasks.work"
 TITLE_LENGTH = 60
 DEFAULT_FORMAT = "mp3_44100_128"
+_WALLET_OF_USER = Wallet._meta.get_field("user").remote_field
 _WALLET = sql.Query(lambda user: Wallet.objects.filter(user_id=user), BigIntegerField())
 
 
@@ -265,7 +266,9 @@ def _wallet_of(user: User) -> Wallet:
     wallet = _WALLET.first(user.pk)
     if wallet is None:
         return ledger.open_wallet(user)
-    user.wallet = wallet
+    # Not the other way round as well: two that know each other stay until somebody looks for
+    # circles.
+    _WALLET_OF_USER.set_cached_value(user, wallet)
     return wallet
 
 

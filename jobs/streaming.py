@@ -128,7 +128,8 @@ async def _begin(place: Callable[..., Job], *args: Any) -> Speech:
 
 def _ordered(place: Callable[..., Job], *args: Any) -> tuple[Job, _Begun | None]:
     job = place(*args)
-    return job, None if job.first_claim is None else _begun(claims.Claim(*job.first_claim))
+    first, job.first_claim = job.first_claim, None
+    return job, None if first is None else _begun(claims.Claim(*first))
 
 
 @dataclass(frozen=True, slots=True)

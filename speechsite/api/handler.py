@@ -93,4 +93,6 @@ def _close(response: HttpResponseBase) -> None:
     for close in response._resource_closers:  # type: ignore[attr-defined]
         with suppress(Exception):
             close()
+    # They know the response: left there, it would stay until somebody looks for circles.
+    response._resource_closers.clear()  # type: ignore[attr-defined]
     response.closed = True
