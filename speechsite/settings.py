@@ -114,13 +114,12 @@ if IS_SQLITE:
     DATABASES["default"]["ENGINE"] = "speechsite.core.sqlite"
     # IMMEDIATE takes the write lock at BEGIN, so a transaction waits instead of failing half-way.
     # FULL costs one fsync a commit and keeps a credited grant through a power cut.
-    # Each thread has a connection with a cache of its own; what is mapped is there once.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": (
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-            "PRAGMA busy_timeout=20000; PRAGMA cache_size=-2000; PRAGMA mmap_size=67108864;"
+            "PRAGMA busy_timeout=20000; PRAGMA cache_size=-2000;"
         ),
     }
 
