@@ -91,7 +91,7 @@ def claim_due(worker: str, *, limit: int) -> list[Segment]:
     """Take accepted or unclear segments whose time to be asked about has come."""
     now = timezone.now()
     free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
-    due = Segment.objects.filter(
+    due = Segment.objects.unfinished().filter(
         free, state__in=(SegmentState.RUNNING, SegmentState.UNKNOWN), due_at__lte=now
     )
     ids = list(due.order_by("due_at").values_list("pk", flat=True)[:limit])
@@ -132,7 +132,8 @@ def expired() -> list[Segment]:
     """Segments whose worker died in the middle of a call."""
     now = timezone.now()
     return list(
-        Segment.objects.filter(state=SegmentState.SUBMITTING, lease_until__lte=now)
+        Segment.objects.unfinished()
+        .filter(state=SegmentState.SUBMITTING, lease_until__lte=now)
         .select_related("channel", "job")
         .order_by("pk")[:BATCH]
     )
@@ -144,7 +145,7 @@ def release_dead() -> int:
     A killed worker's pieces are taken up at once instead of after the lease.
     """
     now = timezone.now()
-    held = Segment.objects.filter(state__in=LIVE_SEGMENT, lease_until__gt=now).exclude(worker="")
+    held = Segment.objects.unfinished().filter(lease_until__gt=now).exclude(worker="")
     joining = Job.objects.filter(join_lease_until__gt=now, is_joinable=True)
     names = set(held.order_by().values_list("worker", flat=True).distinct())
     names |= set(joining.order_by().values_list("joiner", flat=True).distinct())
@@ -157,10 +158,7 @@ def release_dead() -> int:
 
 def anything_under_way() -> bool:
     """Whether anything is under way anywhere: a worker stays while there is."""
-    return (
-        Segment.objects.filter(state__in=LIVE_SEGMENT).exists()
-        or Job.objects.filter(is_joinable=True).exists()
-    )
+    return Segment.objects.unfinished().exists() or Job.objects.filter(is_joinable=True).exists()
 
 
 # --- private ---------------------------------------------------------------------------------
@@ -181,7 +179,8 @@ def _take_joins(worker: str, ids: Iterable[UUID]) -> list[Job]:
 
 
 def _waiting() -> QuerySet[Segment]:
-    return Segment.objects.filter(state=SegmentState.WAITING, due_at__lte=timezone.now())
+    rows = Segment.objects.unfinished()
+    return rows.filter(state=SegmentState.WAITING, due_at__lte=timezone.now())
 
 
 def _chosen(board: routing.Board, limit: int, now: datetime) -> dict[int, Offer]:
@@ -230,7 +229,7 @@ def _lines(waiting: QuerySet[Segment]) -> list[turns.Line]:
 
 
 def _in_flight() -> dict[tuple[int, UUID], int]:
-    rows = Segment.objects.filter(state__in=room.IN_FLIGHT).order_by()
+    rows = Segment.objects.unfinished().filter(state__in=room.IN_FLIGHT).order_by()
     counted = rows.values_list("user_id", "job_id").annotate(Count("pk"))
     return {(user, job): count for user, job, count in counted}
 

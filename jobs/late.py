@@ -46,13 +46,8 @@ def notice(pk: int) -> None:
 
 def take_up() -> None:
     """Ask again where an earlier asking came to nothing, or died."""
-    # By channel, because there is an index of a channel's failures.
-    sold = list(Channel.objects.values_list("pk", flat=True))
     left = Segment.objects.filter(
-        channel__in=sold,
-        state=SegmentState.FAILED,
-        possible_cost=True,
-        lease_until__lte=timezone.now(),
+        possible_cost=True, state=SegmentState.FAILED, lease_until__lte=timezone.now()
     )
     for pk in list(left.order_by().values_list("pk", flat=True)[:BATCH]):
         notice(pk)

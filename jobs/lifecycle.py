@@ -225,9 +225,11 @@ def give_up_joining(job: Job, reason: str) -> None:
 
 def expire_waiting() -> int:
     """End segments that no provider could take until their deadline; how many there were."""
-    overdue = Segment.objects.filter(
-        state=SegmentState.WAITING, deadline_at__lte=timezone.now()
-    ).exclude(waiting_reason="")
+    overdue = (
+        Segment.objects.unfinished()
+        .filter(state=SegmentState.WAITING, deadline_at__lte=timezone.now())
+        .exclude(waiting_reason="")
+    )
     overdue = overdue.select_related("job").defer("job__text", "job__peaks")
     expired = 0
     for segment in overdue.iterator(chunk_size=200):

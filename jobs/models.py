@@ -13,10 +13,14 @@ from django.utils.translation import gettext_lazy as _
 
 from jobs import states
 from speechsite.accounts.models import ApiKey
+from speechsite.core import sql
 from speechsite.core.ids import new_id, new_token
 from speechsite.credits.models import Price
 from speechsite.upstreams.models import Channel, Offer
 from voices.models import SpeechModel, Voice
+
+LIVE_JOBS = ("queued", "processing")
+LIVE_SEGMENTS = ("waiting", "submitting", "running", "unknown")
 
 
 class Upload(models.Model):
@@ -48,7 +52,8 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(user=user, deleted_at__isnull=True)
 
     def unfinished(self) -> JobQuerySet:
-        return self.filter(state__in=states.LIVE_JOB)
+        """The few that are under way, by indexes that hold no others."""
+        return self.filter(state__in=sql.constants(LIVE_JOBS))
 
 
 class Job(models.Model):
@@ -135,8 +140,13 @@ class Job(models.Model):
             models.Index(fields=("user", "-created_at"), name="jobs_of_user"),
             models.Index(
                 fields=("state", "created_at"),
-                condition=Q(state__in=("queued", "processing")),
+                condition=Q(state__in=LIVE_JOBS),
                 name="jobs_under_way",
+            ),
+            models.Index(
+                fields=("user", "source"),
+                condition=Q(state__in=LIVE_JOBS),
+                name="jobs_of_user_under_way",
             ),
             models.Index(fields=("api_key", "created_at"), name="jobs_of_key"),
             models.Index(
@@ -164,6 +174,10 @@ class SegmentQuerySet(models.QuerySet["Segment"]):
     def with_sound(self) -> SegmentQuerySet:
         """Those that can be heard: the finished ones, and those whose sound came late."""
         return self.exclude(audio="")
+
+    def unfinished(self) -> SegmentQuerySet:
+        """The few that are under way, by an index that holds no others."""
+        return self.filter(state__in=sql.constants(LIVE_SEGMENTS))
 
 
 class Segment(models.Model):
@@ -221,8 +235,13 @@ class Segment(models.Model):
         indexes = (
             models.Index(
                 fields=("state", "due_at", "user", "model_slug"),
-                condition=Q(state__in=("waiting", "submitting", "running", "unknown")),
+                condition=Q(state__in=LIVE_SEGMENTS),
                 name="segments_under_way",
+            ),
+            models.Index(
+                fields=("lease_until",),
+                condition=Q(possible_cost=True),
+                name="segments_maybe_billed",
             ),
             models.Index(fields=("channel", "state"), name="segments_of_channel"),
             models.Index(fields=("channel", "submitted_at"), name="segments_submitted"),

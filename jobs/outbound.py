@@ -192,7 +192,8 @@ class Outcome:
 def _claim() -> list[Message]:
     now = timezone.now()
     free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
-    due = Delivery.objects.filter(free, state=Delivery.State.PENDING, due_at__lte=now)
+    pending = sql.Constant(Delivery.State.PENDING)
+    due = Delivery.objects.filter(free, state=pending, due_at__lte=now)
     # Whoever was switched off hears the rest when it is switched on again.
     wanted = due.filter(endpoint__is_enabled=True, endpoint__deleted_at__isnull=True)
     ids = list(wanted.order_by("due_at").values_list("pk", flat=True)[:AT_ONCE])

@@ -56,7 +56,8 @@ def of(job: Job, now: datetime | None = None) -> Progress:
 
 
 def _ahead(job: Job) -> int:
-    return Job.objects.filter(state=JobState.QUEUED, created_at__lt=job.created_at).count()
+    before = Job.objects.unfinished().filter(state=JobState.QUEUED)
+    return before.filter(created_at__lt=job.created_at).count()
 
 
 def _eta(job: Job, spoken: int, now: datetime) -> int | None:

@@ -15,9 +15,12 @@ BATCH = 2000
 
 def sweep() -> int:
     """Delete a batch of old events of finished jobs; how many went."""
-    old = JobEvent.objects.filter(
-        created_at__lt=timezone.now() - EVENTS_KEPT, job__state__in=FINAL_JOB
-    )
-    ids = list(old.values_list("pk", flat=True)[:BATCH])
+    limit = timezone.now() - EVENTS_KEPT
+    # The oldest come first: where the first is too young, none is old enough.
+    first = JobEvent.objects.order_by("pk").first()
+    if first is None or first.created_at >= limit:
+        return 0
+    oldest = JobEvent.objects.order_by("pk").values_list("pk", "created_at", "job__state")[:BATCH]
+    ids = [pk for pk, at, state in oldest if at < limit and state in FINAL_JOB]
     deleted, _ = JobEvent.objects.filter(pk__in=ids).delete()
     return deleted

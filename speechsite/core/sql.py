@@ -78,6 +78,27 @@ def update(model: type[models.Model], where: Mapping[str, Any], **changes: Any) 
     return changed(statement, values)
 
 
+class Constant(models.Value):
+    """A word that is written into a statement instead of being passed to it.
+
+    An index of some rows only serves who surely asks for no others, and SQLite looks at the
+    statement alone to find that out.
+    """
+
+    def __init__(self, word: str) -> None:
+        if not word.isidentifier():
+            raise ValueError(f"{word!r} is no plain word")
+        super().__init__(str(word), output_field=models.CharField())
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        return f"'{self.value}'", []
+
+
+def constants(words: Iterable[str]) -> list[Constant]:
+    """Several words, for `__in`; an index's condition has them in the same order."""
+    return [Constant(word) for word in words]
+
+
 class Query(Generic[Row]):
     """A queryset with places left open; called with their values, it gives the rows.
 

@@ -60,9 +60,7 @@ _MOVE = """
 """
 
 _OF_JOB = sql.Query(
-    lambda wallet, job: LedgerEntry.objects.filter(wallet_id=wallet, job_id=job).order_by(),
-    models.BigIntegerField(),
-    models.UUIDField(),
+    lambda job: LedgerEntry.objects.filter(job_id=job).order_by(), models.UUIDField()
 )
 
 # The ledger writes these itself: whoever took one could keep a job from ending.
@@ -209,7 +207,8 @@ def _entries_of_job(wallet: Wallet, job_id: UUID) -> dict[str, LedgerEntry]:
     if connection.features.has_select_for_update:
         locked = Wallet.objects.select_for_update(no_key=True).filter(pk=wallet.pk)
         list(locked.values_list("pk", flat=True))
-    return {entry.kind: entry for entry in _OF_JOB(wallet.pk, job_id)}
+    # Asked for by both, SQLite would read all that the wallet ever did.
+    return {entry.kind: entry for entry in _OF_JOB(job_id) if entry.wallet_id == wallet.pk}
 
 
 def _record(wallet: Wallet, entry: LedgerEntry, *, key: str) -> LedgerEntry:

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from jobs.models import Job, Segment
-from jobs.states import JobState, SegmentState
+from jobs.states import JobState
 from speechsite.credits import prices
 from speechsite.credits.models import LedgerEntry, Wallet
 from speechsite.pages import health
@@ -53,7 +53,7 @@ def _today(since: datetime) -> list[dict[str, Any]]:
 
 def _now() -> list[dict[str, Any]]:
     waited = max(health.oldest_wait(), health.oldest_task())
-    live = Segment.objects.exclude(state__in=(SegmentState.DONE, SegmentState.FAILED)).count()
+    live = Segment.objects.unfinished().count()
     held = Wallet.objects.aggregate(sum=Sum("held"))["sum"] or 0
     is_late = waited > LONG_WAIT_SECONDS
     return [

@@ -65,7 +65,7 @@ def ready(request: HttpRequest) -> JsonResponse:
 def oldest_wait() -> float:
     """Seconds for which the first due piece of work has been waiting."""
     now = timezone.now()
-    waiting = Segment.objects.filter(state=SegmentState.WAITING, due_at__lte=now)
+    waiting = Segment.objects.unfinished().filter(state=SegmentState.WAITING, due_at__lte=now)
     return _seconds_since(waiting.order_by("due_at").values_list("due_at", flat=True).first(), now)
 
 

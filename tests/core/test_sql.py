@@ -235,3 +235,15 @@ def test_all_three_use_the_transaction_that_is_open(db: None):
     undone(lambda: sql.update(Channel, {"pk": one.pk}, name="other"))
     one.refresh_from_db()
     assert one.name == "a"
+
+
+def test_a_constant_finds_what_a_parameter_finds(ada: User) -> None:
+    here = User.objects.filter(email=sql.Constant("nobody")) | User.objects.filter(pk=ada.pk)
+    assert list(here) == [ada]
+    assert "'nobody'" in str(User.objects.filter(email__in=sql.constants(["nobody"])).query)
+
+
+@pytest.mark.parametrize("word", ["", "a b", "it's", "50%", "a;b"])
+def test_a_constant_is_a_plain_word(word: str) -> None:
+    with pytest.raises(ValueError, match="plain word"):
+        sql.Constant(word)

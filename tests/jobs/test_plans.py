@@ -1,0 +1,134 @@
+"""What costs a new order the same whatever the site has done before: SQLite's plans for it.
+
+PostgreSQL chooses its plans by what the tables hold, which in tests is next to nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from jobs import callbacks, claims, lifecycle, outbound, room, spending, tasks
+from jobs.models import Job
+from jobs.states import FINAL_JOB, FINAL_SEGMENT
+from speechsite.accounts import keys
+from speechsite.accounts.models import User
+from speechsite.api import limits
+from speechsite.api.auth import Caller
+from speechsite.upstreams import routing
+from speechsite.upstreams.models import Channel
+from tests.jobs.conftest import delivered
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(not settings.IS_SQLITE, reason="plans of PostgreSQL depend on its tables"),
+]
+
+Place = Callable[..., Job]
+GROW = "jobs_job|jobs_segment|jobs_jobevent|jobs_delivery|jobs_callback|credits_ledgerentry"
+# Indexes that hold only what is still to be done.
+OF_WORK = "jobs_to_join|callbacks_to_send"
+WHOLE_TABLE = re.compile(rf"SCAN ({GROW})\b(?! USING (COVERING )?INDEX ({OF_WORK})\b)")
+# All that an account, a key, a wallet or a channel ever did.
+WHOLE_STORY = re.compile(
+    rf"SEARCH ({GROW}) USING (COVERING )?INDEX \w+ \((user|api_key|wallet|channel)_id=\?\)"
+)
+
+
+# All that ever ended.
+BY_STATE = re.compile(rf"SEARCH ({GROW}) USING (COVERING )?INDEX \w+ \(state=\?\)")
+FINAL = FINAL_JOB | FINAL_SEGMENT
+
+
+class Plans:
+    """The plans of all statements that are run inside."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        # Those that read more the longer the site has been used, and their statements.
+        self.long: list[tuple[str, str]] = []
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        with connection.execute_wrapper(self._note):
+            yield
+
+    def _note(self, execute: Any, statement: str, values: Any, many: bool, context: Any) -> Any:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE", "INSERT", "\n")):
+            plan = context["cursor"].connection.cursor()
+            plan.execute("EXPLAIN QUERY PLAN " + re.sub("%s", "?", statement), values or ())
+            lines = [row[3] for row in plan.fetchall()]
+            self.count += len(lines)
+            is_bounded = " LIMIT " in statement and " WHERE " not in statement
+            long = [] if is_bounded else [line for line in lines if _is_long(line, values)]
+            self.long += [(line, statement) for line in long]
+        return execute(statement, values, many, context)
+
+
+def _is_long(line: str, values: Any) -> bool:
+    if BY_STATE.match(line):
+        return not FINAL.isdisjoint(value for value in values if isinstance(value, str))
+    return bool(WHOLE_TABLE.match(line) or WHOLE_STORY.match(line))
+
+
+@pytest.fixture
+def plans() -> Plans:
+    return Plans()
+
+
+def test_a_scan_is_seen(plans: Plans, place: Place) -> None:
+    place()
+    with plans.noted():
+        list(Job.objects.filter(title="x"))
+        list(Job.objects.filter(user_id=1, title="x"))
+        list(Job.objects.filter(state="failed"))
+    assert len(plans.long) == 3
+
+
+def test_an_order_costs_the_same_after_a_thousand_others(
+    plans: Plans, place: Place, ada: User
+) -> None:
+    key, _secret = keys.issue_key(ada)
+    caller = Caller(ada, key)
+    with plans.noted():
+        job = place()
+        limits.check_concurrency(caller)
+        spending.of_key(key, timezone.now())
+        claim = claims.claim_waiting("test", limit=5)[0]
+        lifecycle.record(claim.segment, delivered(claim.segment))
+        taken = claims.claim_join("test", job.pk)
+        assert taken is not None
+        lifecycle.finish(taken, audio="jobs/a.mp3", size=9, duration_ms=9, peaks=[1])
+    assert plans.count > 30
+    assert plans.long == []
+
+
+def test_looking_for_work_costs_the_same_after_a_thousand_jobs(plans: Plans, place: Place) -> None:
+    place()
+    Channel.objects.update(rate_count=20, rate_seconds=10)
+    with plans.noted():
+        room.board(routing.sold(), timezone.now())
+        claims.claim_due("test", limit=5)
+        claims.claim_joins("test", limit=5)
+        claims.expired()
+        claims.release_dead()
+        claims.anything_under_way()
+        tasks.watch()
+        outbound._claim()
+        callbacks._claim()
+    assert plans.long == []
+
+
+def test_canceling_and_deleting_cost_the_same(plans: Plans, place: Place) -> None:
+    job = place()
+    with plans.noted():
+        lifecycle.cancel(job)
+        lifecycle.delete(job)
+    assert plans.long == []
