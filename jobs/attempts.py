@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -45,14 +45,19 @@ FETCH_TRIES = 4
 GARBLED_TRIES = 2
 
 
-async def submit(adapter: Adapter, order: Order, segment: Segment) -> Outcome:
-    """Send an order: at once with its audio, or as a task to be asked about."""
+async def submit(
+    adapter: Adapter, order: Order, segment: Segment, over: Callable[[], None] = lambda: None
+) -> Outcome:
+    """Send an order: at once with its audio, or as a task to be asked about.
+
+    `over` is called when the provider has no more to do for audio that came at once.
+    """
     try:
         with ExitStack() as stack:
             if isinstance(order, CleaningOrder):
                 path = await asyncio.to_thread(disk.on_disk, str(order.path), stack)
                 order = replace(order, path=path)
-            return await _send(adapter, order, segment)
+            return await _send(adapter, order, segment, over)
     except ProviderError as error:
         return outcome_of(error, adapter, segment)
     except Exception as error:
@@ -198,14 +203,16 @@ _REASONS = {
 }
 
 
-async def _send(adapter: Adapter, order: Order, segment: Segment) -> Outcome:
+async def _send(
+    adapter: Adapter, order: Order, segment: Segment, over: Callable[[], None]
+) -> Outcome:
     if isinstance(order, SpeechOrder) and not markup.is_speakable(order.text):
         # A long run of dashes between two paragraphs: nobody is paid for saying nothing.
         return await asyncio.to_thread(intake.silence, segment)
     if Feature.SUBMIT in adapter.features:
         return _taken(await adapter.submit(order))
     stream = adapter.clean(order) if isinstance(order, CleaningOrder) else adapter.speak(order)
-    return await intake.receive(stream, segment)
+    return await intake.receive(stream, segment, over=over)
 
 
 def _taken(event: UpstreamEvent) -> Outcome:

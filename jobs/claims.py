@@ -7,7 +7,7 @@ same row. A lease that is not renewed runs out, and the work is claimable again.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -45,8 +45,10 @@ def worker_name() -> str:
     return holders.new_name()
 
 
-def claim_waiting(worker: str, *, limit: int) -> list[Claim]:
+def claim_waiting(worker: str, *, limit: int, over: Collection[int] = ()) -> list[Claim]:
     """Take up to `limit` due segments, a turn each per account; `submitting` is now saved.
+
+    `over` are the worker's own whose calls have ended: they take no room any more.
 
     Accounts with the least in flight come first, so ten thousand segments of one
     customer do not delay another's first.
@@ -55,7 +57,7 @@ def claim_waiting(worker: str, *, limit: int) -> list[Claim]:
         return []
     now = timezone.now()
     with transaction.atomic():
-        board = room.board(routing.sold(), now)
+        board = room.board(routing.sold(), now, over)
         chosen = _chosen(board, min(limit, sum(board.room.values())), now)
         claims = _take(chosen, worker, now)
     lifecycle.start({claim.segment.job_id for claim in claims})

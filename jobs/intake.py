@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -73,14 +73,19 @@ async def receive(
     *,
     cost: Decimal | None = None,
     upstream_id: str = "",
+    over: Callable[[], None] = lambda: None,
 ) -> Delivered:
-    """Collect a call's chunks and store them. Raises Garbled when they are not sound."""
+    """Collect a call's chunks and store them. Raises Garbled when they are not sound.
+
+    `over` is called when the call itself has ended.
+    """
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
         collected = Collected(file, cost=cost, upstream_id=upstream_id)
         # Leaving early ends the call at the provider.
         async with aclosing(cast(AsyncGenerator[Chunk], chunks)):
             async for chunk in chunks:
                 collected.take(chunk)
+        over()
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(_hands, store, collected, segment)
 

@@ -21,12 +21,14 @@ RATE_MARGIN = timedelta(seconds=0.5)  # between our clock and the provider's
 _ENABLED = Channel.objects.filter(is_enabled=True).order_by("pk")
 _BUSY = """
     SELECT channel_id, COUNT(*) FROM jobs_segment
-    WHERE state IN (%s, %s) AND channel_id IN ({}) GROUP BY channel_id
+    WHERE state IN (%s, %s) AND channel_id IN ({}) AND id NOT IN ({}) GROUP BY channel_id
 """
 
 
-def board(offers: Iterable[Offer], now: datetime) -> routing.Board:
+def board(offers: Iterable[Offer], now: datetime, over: Collection[int] = ()) -> routing.Board:
     """The offers with the room that is left on their channels.
+
+    `over` are pieces whose calls have ended, though that is not yet written.
 
     Belongs in a transaction, which has the board for itself until it ends: two would both
     see the last free place of a channel.
@@ -34,7 +36,7 @@ def board(offers: Iterable[Offer], now: datetime) -> routing.Board:
     offers = list(offers)
     channels = {offer.channel_id: offer.channel for offer in offers}
     lock(_ENABLED, no_key=True)
-    return routing.board(offers, _busy(channels), _recent(channels.values(), now))
+    return routing.board(offers, _busy(channels, over), _recent(channels.values(), now))
 
 
 def lock(rows: QuerySet[Any], *, no_key: bool = False) -> None:
@@ -43,11 +45,12 @@ def lock(rows: QuerySet[Any], *, no_key: bool = False) -> None:
         list(rows.select_for_update(no_key=no_key).values_list("pk", flat=True))
 
 
-def _busy(channels: Collection[int]) -> dict[int, int]:
+def _busy(channels: Collection[int], over: Collection[int]) -> dict[int, int]:
     if not channels:
         return {}
-    marks = ", ".join(["%s"] * len(channels))
-    return dict(sql.rows(_BUSY.format(marks), (*IN_FLIGHT, *channels)))
+    over = over or (0,)  # nobody's number: a list must not be empty
+    statement = _BUSY.format(sql.marks(len(channels)), sql.marks(len(over)))
+    return dict(sql.rows(statement, (*IN_FLIGHT, *channels, *over)))
 
 
 def _recent(channels: Iterable[Channel], now: datetime) -> dict[int, int]:

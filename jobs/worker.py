@@ -34,10 +34,12 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 MAX_IN_FLIGHT = 256
+MAX_HELD = MAX_IN_FLIGHT + 64  # with those whose sound is being stored
 MAX_JOINS = 2
 BATCH = 64
 CROWD = 32  # calls under way from which on results are gathered for a moment
 DATABASE_IS_AWAY = (OperationalError, InterfaceError)
+GATHER = 0.03  # seconds in which results are gathered, among many calls
 TICK = 0.1  # seconds between looks for new work while some is under way
 BEAT = 1.0  # seconds between renewals of our leases; also how fast a cancel is seen
 SWEEP = 5.0  # seconds between looks for dead workers and expired leases
@@ -59,6 +61,8 @@ class Worker:
         self.calls: dict[int, asyncio.Task[None]] = {}
         self.joins: dict[UUID, asyncio.Task[None]] = {}
         self.results: list[tuple[Segment, Outcome]] = []
+        # Pieces whose calls have ended, until that is written: their places are free already.
+        self.over: set[int] = set()
         self.ahead = ahead.Room(self.name, stop)
         self.misses = 0
         self.changed = asyncio.Event()
@@ -90,7 +94,7 @@ class Worker:
                     await self._pause()
                 elif len(self.calls) >= CROWD and claimed < BATCH // 2:
                     # Among many calls one always ends soon: a few at a time cost far less.
-                    await asyncio.sleep(TICK)
+                    await asyncio.sleep(GATHER)
         finally:
             await self._close()
 
@@ -105,8 +109,9 @@ class Worker:
     # --- claiming ----------------------------------------------------------------------------
 
     async def _claim(self) -> int:
-        room = min(MAX_IN_FLIGHT - len(self.calls), BATCH)
-        found = await self._db(self._claim_rows, room, MAX_JOINS - len(self.joins))
+        speaking = len(self.calls.keys() - self.over)
+        room = min(MAX_IN_FLIGHT - speaking, MAX_HELD - len(self.calls), BATCH)
+        found = await self._db(self._claim_rows, room, MAX_JOINS - len(self.joins), set(self.over))
         submissions, due, joins = found
         for segment, order in submissions:
             self._start(segment, self._submit(segment, order))
@@ -116,14 +121,16 @@ class Worker:
             self.joins[job.pk] = asyncio.create_task(self._join(job))
         return len(submissions) + len(due) + len(joins)
 
-    def _claim_rows(self, room: int, joins: int) -> tuple[list[Any], list[Any], list[Job]]:
+    def _claim_rows(
+        self, room: int, joins: int, over: set[int]
+    ) -> tuple[list[Any], list[Any], list[Job]]:
         # What is under way comes first: it is paid for, and new work must not crowd it out.
         taken = claims.claim_due(self.name, limit=room)
         offers = briefs.offers_of(taken)
         gone = Refused("channel_gone", "The provider was removed.", possible_cost=True)
         lifecycle.record_all([(one, gone) for one in taken if one.pk not in offers])
         due = _orders([(one, offers[one.pk]) for one in taken if one.pk in offers])
-        begun = claims.claim_waiting(self.name, limit=max(room - len(due), 0))
+        begun = claims.claim_waiting(self.name, limit=max(room - len(due), 0), over=over)
         waiting = _orders([(claim.segment, claim.offer) for claim in begun])
         return waiting, due, claims.claim_joins(self.name, limit=joins)
 
@@ -131,15 +138,19 @@ class Worker:
         self.calls[segment.pk] = asyncio.create_task(self._finish_call(segment, work))
 
     async def _finish_call(self, segment: Segment, work: Coroutine[Any, Any, Outcome]) -> None:
+        outcome: Outcome | None = None
         try:
             outcome = await work
         except Exception:
             # Its lease runs out, and it is taken up again by the rules for a dead worker.
             logger.exception("segment %s: an attempt failed in our own code", segment.pk)
-            return
         finally:
             if self.calls.get(segment.pk) is asyncio.current_task():
                 del self.calls[segment.pk]
+            if outcome is None:
+                self.over.discard(segment.pk)
+        if outcome is None:
+            return
         self.results.append((segment, outcome))
         if isinstance(outcome, Delivered):
             self.ahead.note(segment.job)
@@ -152,7 +163,7 @@ class Worker:
             adapter = self._adapter(segment.channel)
         except ProviderError as error:
             return Postponed(error.message, code=error.code, leave_out=True, due_in=0.2)
-        return await attempts.submit(adapter, order, segment)
+        return await attempts.submit(adapter, order, segment, partial(self.over.add, segment.pk))
 
     async def _follow(self, segment: Segment, order: Any) -> Outcome:
         # Asked first: a channel that cannot be opened any more must not hold credits for ever.
@@ -194,6 +205,7 @@ class Worker:
         batch, self.results = self.results, []
         try:
             await self._db(self._record_rows, batch)
+            self.over.difference_update(segment.pk for segment, _ in batch)
             self.misses = 0
         except DATABASE_IS_AWAY:
             # It is paid for: a deadlock or a database that restarts must not throw it away.

@@ -204,9 +204,9 @@ def _shape(model: type[models.Model]) -> _Shape:
     meta = model._meta
     key = meta.auto_field
     fields = [field for field in meta.local_concrete_fields if field is not key]
-    columns, marks = ", ".join(map(_quoted, fields)), _marks(len(fields))
+    columns, values = ", ".join(map(_quoted, fields)), marks(len(fields))
     return _Shape(
-        f"INSERT INTO {_quoted(meta)} ({columns}) VALUES ({marks})",  # noqa: S608
+        f"INSERT INTO {_quoted(meta)} ({columns}) VALUES ({values})",  # noqa: S608
         fields,
         [_is_plain(field) for field in fields],
         attrgetter(*(field.attname for field in fields)),
@@ -227,14 +227,15 @@ def _update(
     asked: list[Any] = [meta.pk if name == "pk" else meta.get_field(name) for name in where]
     assignments = ", ".join(f"{_quoted(field)} = %s" for field in changed)
     conditions = " AND ".join(
-        f"{_quoted(field)} = %s" if count is None else f"{_quoted(field)} IN ({_marks(count)})"
+        f"{_quoted(field)} = %s" if count is None else f"{_quoted(field)} IN ({marks(count)})"
         for field, count in zip(asked, counts, strict=True)
     )
     statement = f"UPDATE {_quoted(meta)} SET {assignments} WHERE {conditions}"  # noqa: S608
     return statement, [*changed, *asked]
 
 
-def _marks(count: int) -> str:
+def marks(count: int) -> str:
+    """Places for so many values, in a list of a statement."""
     return ", ".join(["%s"] * count)
 
 

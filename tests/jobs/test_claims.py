@@ -288,6 +288,26 @@ def test_a_channels_concurrency_counts_what_is_in_flight(place: Place, channel: 
     assert claims.claim_waiting("w", limit=8) == []
 
 
+def test_a_call_that_has_ended_takes_no_room(place: Place, channel: Channel) -> None:
+    Channel.objects.update(concurrency=3)
+    many(place(), 10)
+    first = [claim.segment.pk for claim in claims.claim_waiting("w", limit=8)]
+    second = claims.claim_waiting("w", limit=8, over=first[:2])
+    assert len(second) == 2
+    assert claims.claim_waiting("w", limit=8, over=first[:2]) == []
+
+
+def test_a_call_that_ended_and_was_canceled_makes_room_once(place: Place, channel: Channel) -> None:
+    Channel.objects.update(concurrency=2)
+    canceled, going_on = place(), place()
+    many(place(), 5)
+    claims.claim_waiting("w", limit=2)
+    ended = canceled.segments.get()
+    lifecycle.cancel(canceled)
+    assert going_on.segments.get().state == SegmentState.SUBMITTING
+    assert len(claims.claim_waiting("w", limit=8, over=[ended.pk])) == 1
+
+
 def test_a_channels_rate_counts_what_began_in_its_window(place: Place, channel: Channel) -> None:
     Channel.objects.update(rate_count=4, rate_seconds=10)
     many(place(), 10)

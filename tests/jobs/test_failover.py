@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import claims
+from jobs import claims, intake
 from jobs.models import Job, Segment
 from jobs.states import JobState, SegmentState
 from speechsite.upstreams import health
@@ -179,6 +179,32 @@ def test_the_concurrency_that_elevenlabs_allows_is_obeyed(open_site: Open) -> No
     here.work()
     assert {settled(job).state, settled(first).state} == {JobState.SUCCEEDED}
     assert fake.most_in_flight == 3
+
+
+def test_a_place_is_given_away_while_its_sound_is_stored(
+    open_site: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = open_site("elevenlabs")
+    fake = here.fakes["elevenlabs"]
+    assert isinstance(fake, FakeElevenLabs)
+    fake.maximum_concurrent = 1
+    change("elevenlabs", concurrency=1)
+    asked_meanwhile: list[int] = []
+    store = intake.store
+
+    def patiently(*args: Any) -> Any:
+        deadline = time.monotonic() + 5
+        while fake.accepted < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        asked_meanwhile.append(fake.accepted)
+        return store(*args)
+
+    monkeypatch.setattr(intake, "store", patiently)
+    jobs = [here.place(f"Number {number}.") for number in range(2)]
+    here.work()
+    assert {settled(job).state for job in jobs} == {JobState.SUCCEEDED}
+    assert asked_meanwhile == [2, 2]
+    assert (fake.accepted, fake.most_in_flight) == (2, 1)
 
 
 def test_kies_creates_stay_within_its_window(
