@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from uuid import UUID
 
 from django.db import DatabaseError
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from jobs import claims, intake, joining
@@ -191,8 +191,7 @@ def _is_worth_it(job: Job) -> bool:
 
 def _free(pk: UUID) -> QuerySet[Job]:
     """The job's row, if it is under way and nobody else has begun to join it."""
-    free = Q(join_lease_until__isnull=True) | Q(join_lease_until__lte=timezone.now())
-    return Job.objects.filter(free, pk=pk, state__in=LIVE_JOB)
+    return Job.objects.joined_by_nobody().filter(pk=pk, state__in=LIVE_JOB)
 
 
 def _feed(begun: Begun) -> bool:

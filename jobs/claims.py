@@ -167,8 +167,7 @@ def anything_under_way() -> bool:
 
 
 def _joinable() -> QuerySet[Job]:
-    free = Q(join_lease_until__isnull=True) | Q(join_lease_until__lte=timezone.now())
-    return Job.objects.filter(free, is_joinable=True)
+    return Job.objects.joined_by_nobody().filter(is_joinable=True)
 
 
 def _take_joins(worker: str, ids: Iterable[UUID]) -> list[Job]:

@@ -11,14 +11,16 @@ from speechsite.core import sql
 Told = tuple[str, Segment | None, dict[str, Any]]  # kind, segment, data
 
 
-def tell(job: Job, kind: str, *, segment: Segment | None = None, **data: Any) -> JobEvent:
+def tell(job: Job, kind: str, *, segment: Segment | None = None, **data: Any) -> None:
     """Add an event to the job's story, in the caller's transaction."""
-    event = JobEvent(job_id=job.pk, user_id=job.user_id, segment=segment, kind=kind, data=data)
-    sql.insert(event)
-    return event
+    tell_all(job, [(kind, segment, data)])
 
 
 def tell_all(job: Job, told: Sequence[Told]) -> None:
     """Add events of one job, in their order."""
-    for kind, segment, data in told:
-        tell(job, kind, segment=segment, **data)
+    sql.insert_all(
+        [
+            JobEvent(job_id=job.pk, user_id=job.user_id, segment=segment, kind=kind, data=data)
+            for kind, segment, data in told
+        ]
+    )

@@ -55,6 +55,11 @@ class JobQuerySet(models.QuerySet["Job"]):
         """The few that are under way, by indexes that hold no others."""
         return self.filter(state__in=sql.constants(LIVE_JOBS))
 
+    def joined_by_nobody(self) -> JobQuerySet:
+        """Those whose sound nobody is putting together at this moment."""
+        now = timezone.now()
+        return self.filter(Q(join_lease_until__isnull=True) | Q(join_lease_until__lte=now))
+
 
 class Job(models.Model):
     """What somebody ordered, at the price it was quoted."""

@@ -36,13 +36,14 @@ _parent = 0
 def enqueue(function: str, *args: int | str) -> None:
     """Queue a task by dotted name.
 
-    With the database as broker the row joins the caller's transaction; with Redis
-    it is pushed once the transaction is committed.
+    With the database as broker the row joins the caller's transaction; with Redis it is
+    pushed once that is committed. A push that fails is logged and no more: what it was for
+    is written, and the safety net finds it within a minute.
     """
     if settings.Q_CLUSTER.get("orm"):
         async_task(function, *args, save=False)
         return
-    transaction.on_commit(lambda: async_task(function, *args, save=False))
+    transaction.on_commit(lambda: async_task(function, *args, save=False), robust=True)
 
 
 def every_minute(function: str) -> None:

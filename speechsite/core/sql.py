@@ -20,6 +20,7 @@ from django.db.models.query import get_related_populators
 Row = TypeVar("Row", bound=models.Model)
 _PLAIN = frozenset({str, int, bool, type(None)})
 _PLAIN_FIELDS = (models.CharField, models.TextField, models.IntegerField, models.BooleanField)
+MOST_ROWS = 100  # in one statement
 _SEVERAL = (tuple, frozenset, set, list)
 Kind: TypeAlias = "models.Field[Any, Any]"
 
@@ -42,12 +43,7 @@ def insert(row: models.Model) -> None:
     """Write one new row; a key that the database gives is put on it. No signals."""
     here: Any = connections[DEFAULT_DB_ALIAS]
     shape = _shape(type(row))
-    values = [
-        value if is_plain and type(value) in _PLAIN else field.get_db_prep_save(value, here)
-        for field, is_plain, value in zip(
-            shape.fields, shape.are_plain, shape.values_of(row), strict=True
-        )
-    ]
+    values = _prepared(row, shape, here)
     with here.cursor() as cursor:
         if shape.key is None:
             cursor.execute(shape.statement, values)
@@ -60,11 +56,23 @@ def insert(row: models.Model) -> None:
     row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
+def insert_all(rows: Sequence[models.Model]) -> None:
+    """Write new rows of one model in their order. Keys that the database gives are not asked."""
+    here: Any = connections[DEFAULT_DB_ALIAS]
+    for start in range(0, len(rows), MOST_ROWS):
+        few = rows[start : start + MOST_ROWS]
+        shape = _shape(type(few[0]))
+        statement = shape.statement + f", ({marks(len(shape.fields))})" * (len(few) - 1)
+        changed(statement, [value for row in few for value in _prepared(row, shape, here)])
+
+
 def update(model: type[models.Model], where: Mapping[str, Any], **changes: Any) -> int:
     """Change the rows whose fields have these values, or one of several; how many there were.
 
     `None` is not looked for.
     """
+    if any(isinstance(value, _SEVERAL) and not value for value in where.values()):
+        return 0
     here: Any = connections[DEFAULT_DB_ALIAS]
     counts = tuple(len(value) if isinstance(value, _SEVERAL) else None for value in where.values())
     statement, fields = _update(model, tuple(changes), tuple(where), counts)
@@ -197,6 +205,15 @@ class _Shape:
     are_plain: Sequence[bool]  # a driver takes their plainest values as they are
     values_of: Callable[[models.Model], Sequence[Any]]
     key: Any  # the field whose value the database gives; None where we give it
+
+
+def _prepared(row: models.Model, shape: _Shape, here: Any) -> list[Any]:
+    return [
+        value if is_plain and type(value) in _PLAIN else field.get_db_prep_save(value, here)
+        for field, is_plain, value in zip(
+            shape.fields, shape.are_plain, shape.values_of(row), strict=True
+        )
+    ]
 
 
 @lru_cache(maxsize=64)

@@ -127,11 +127,12 @@ def _commit_waiting() -> None:
     """Do what waits; for some of it an earlier call has done it already."""
     with _rush:
         most = MOST_TOGETHER if _rush.is_on else 1
-        questions = [_waiting.popleft() for _ in range(min(len(_waiting), most))]
+        taken = [_waiting.popleft() for _ in range(min(len(_waiting), most))]
+        questions = [one for one in taken if not one.answer.cancelled()]
         if len(questions) == 1:
             questions[0].work()
         elif questions:
-            _commit_together([one for one in questions if not one.answer.cancelled()])
+            _commit_together(questions)
 
 
 def _commit_together(questions: Sequence[_Question]) -> None:

@@ -172,6 +172,18 @@ class TestInsert:
         plan.save()
         assert Plan.objects.filter(slug="big").count() == 1
 
+    def test_writes_many_in_their_order(self, db: None):
+        plans_ = [
+            Plan(slug=f"plan-{number:03}", name="Plan") for number in range(2 * sql.MOST_ROWS + 1)
+        ]
+        before = Plan.objects.count()
+        sql.insert_all([])
+        with CaptureQueriesContext(connection) as asked:
+            sql.insert_all(plans_)
+        assert len(asked) == 3
+        slugs = Plan.objects.order_by("pk").values_list("slug", flat=True)
+        assert list(slugs)[before:] == [plan.slug for plan in plans_]
+
     def test_of_two_with_one_name_the_second_is_refused(self, db: None):
         sql.insert(Plan(slug="big", name="Big"))
         with pytest.raises(IntegrityError), transaction.atomic():
