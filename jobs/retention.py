@@ -1,4 +1,4 @@
-"""Sweeps up: stored files that no row refers to, and rows that nobody needs."""
+"""Sweeps up the rows that nobody needs any more."""
 
 from __future__ import annotations
 

@@ -17,12 +17,12 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.db import InterfaceError, OperationalError, connections
+from django.db import connections
 from django.utils import timezone
 
-from jobs import ahead, attempts, briefs, claims, ending, intake, joining, lifecycle
+from jobs import ahead, attempts, batches, briefs, claims, ending, joining, lifecycle
 from jobs.models import Job, Segment
-from jobs.outcomes import Accepted, Delivered, Outcome, Postponed, Refused, StillRunning
+from jobs.outcomes import Delivered, Outcome, Postponed, Refused, StillRunning
 from jobs.states import SegmentState
 from speechsite.providers.base import Adapter
 from speechsite.providers.errors import BadCredentials, ProviderError, Unavailable, Unsupported
@@ -38,7 +38,6 @@ MAX_HELD = MAX_IN_FLIGHT + 64  # with those whose sound is being stored
 MAX_JOINS = 2
 BATCH = 64
 CROWD = 32  # calls under way from which on results are gathered for a moment
-DATABASE_IS_AWAY = (OperationalError, InterfaceError)
 GATHER = 0.03  # seconds in which results are gathered, among many calls
 TICK = 0.1  # seconds between looks for new work while some is under way
 BEAT = 1.0  # seconds between renewals of our leases; also how fast a cancel is seen
@@ -207,7 +206,7 @@ class Worker:
             await self._db(self._record_rows, batch)
             self.over.difference_update(segment.pk for segment, _ in batch)
             self.misses = 0
-        except DATABASE_IS_AWAY:
+        except batches.DATABASE_IS_AWAY:
             # It is paid for: a deadlock or a database that restarts must not throw it away.
             self.results = batch + self.results
             self.misses += 1
@@ -217,17 +216,7 @@ class Worker:
             await asyncio.sleep(BEAT)
 
     def _record_rows(self, batch: list[tuple[Segment, Outcome]]) -> None:
-        try:
-            changed = lifecycle.record_all(batch)
-        except DATABASE_IS_AWAY:
-            raise
-        except Exception:
-            logger.exception("a batch of %s outcomes is recorded one by one", len(batch))
-            changed = [_written(segment, outcome) for segment, outcome in batch]
-        for (segment, outcome), kept in zip(batch, changed, strict=True):
-            if not kept and isinstance(outcome, Delivered):
-                _discard(segment, outcome)
-        _note_health(batch)
+        batches.record(batch)
         for channel in {segment.channel for segment, _ in batch}:
             self._note_limit(channel)
 
@@ -354,7 +343,7 @@ def _order(segment: Segment, offer: Offer, context: briefs.Context) -> Order | N
     """What its adapter gets; a piece that cannot be told fails and stops nobody else."""
     try:
         return briefs.brief(segment, offer, context)
-    except DATABASE_IS_AWAY:
+    except batches.DATABASE_IS_AWAY:
         raise
     except Unsupported as error:
         lifecycle.record(segment, attempts.not_here(error))
@@ -365,41 +354,7 @@ def _order(segment: Segment, offer: Offer, context: briefs.Context) -> Order | N
         return None
 
 
-def _written(segment: Segment, outcome: Outcome) -> bool:
-    """Record an outcome; one that cannot be written must not take the others with it."""
-    try:
-        return lifecycle.record(segment, outcome)
-    except DATABASE_IS_AWAY:
-        raise
-    except Exception:
-        logger.exception("segment %s: the outcome could not be recorded", segment.pk)
-        reason = "The result could not be recorded."
-        lifecycle.record(segment, Refused("internal_error", reason, possible_cost=True))
-        return False
-
-
-def _discard(segment: Segment, outcome: Delivered) -> None:
-    """Remove a sound that changed nothing, unless it did: a batch may be written twice."""
-    if not Segment.objects.filter(pk=segment.pk, audio=outcome.audio).exists():
-        intake.discard(outcome.audio)
-
-
 def _after_death(channel: Channel | None) -> Outcome:
     # Nobody can say any more what became of it when its channel was removed.
     features = channels.features_of(channel) if channel is not None else frozenset()
     return attempts.after_death(features)
-
-
-def _note_health(batch: list[tuple[Segment, Outcome]]) -> None:
-    """Count what channels did; a success is told once for each channel."""
-    working = set()
-    for segment, outcome in batch:
-        channel = segment.channel
-        if channel is None:
-            continue
-        if isinstance(outcome, Delivered | Accepted):
-            working.add(channel)
-        elif isinstance(outcome, Postponed):
-            health.note_postponed(channel, outcome.code, outcome.reason, outcome.due_in)
-    for channel in working:
-        health.note_success(channel)

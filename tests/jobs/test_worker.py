@@ -10,7 +10,7 @@ import pytest
 from django.core.files.storage import default_storage
 from django.db import OperationalError
 
-from jobs import lifecycle, renditions, worker
+from jobs import batches, lifecycle, renditions, worker
 from jobs.models import Job
 from jobs.states import JobState
 from speechsite.audio import probe
@@ -91,7 +91,7 @@ def test_a_batch_that_is_written_twice_keeps_its_sound(
     place: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = [OperationalError("the database went away"), None]
-    real = worker._note_health
+    real = batches._note_health
 
     def goes_away(batch: Any) -> None:
         error = failures.pop(0) if failures else None
@@ -99,7 +99,7 @@ def test_a_batch_that_is_written_twice_keeps_its_sound(
             raise error
         real(batch)
 
-    monkeypatch.setattr(worker, "_note_health", goes_away)
+    monkeypatch.setattr(batches, "_note_health", goes_away)
     monkeypatch.setattr(worker, "BEAT", 0.05)
     job = place("Written once, then the database is away, then written again.")
     work()
