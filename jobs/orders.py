@@ -219,6 +219,8 @@ def cut(text: str, voice: Voice | None, price: Price, limit: int) -> list[Piece]
 
 def first_length(text: str) -> int:
     """How many characters a first piece may have, so that it lasts as long in any script."""
+    if text[:FIRST_PIECE].isascii():
+        return FIRST_PIECE
     left = FIRST_PIECE
     for place, character in enumerate(text[:FIRST_PIECE]):
         left -= WIDE if east_asian_width(character) in "WF" else 1

@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db.models.base import ModelState
 from django.db.models.query import get_related_populators
 
 Row = TypeVar("Row", bound=models.Model)
@@ -56,12 +57,15 @@ def insert(row: models.Model) -> None:
     row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
-def insert_all(rows: Sequence[models.Model]) -> None:
-    """Write new rows of one model in their order. Keys that the database gives are not asked."""
+def insert_all(model: type[models.Model], rows: Sequence[Any]) -> None:
+    """Write new rows in their order, each an object with the attributes of the model.
+
+    Keys that the database gives are not asked for.
+    """
     here: Any = connections[DEFAULT_DB_ALIAS]
+    shape = _shape(model)
     for start in range(0, len(rows), MOST_ROWS):
         few = rows[start : start + MOST_ROWS]
-        shape = _shape(type(few[0]))
         statement = shape.statement + f", ({marks(len(shape.fields))})" * (len(few) - 1)
         changed(statement, [value for row in few for value in _prepared(row, shape, here)])
 
@@ -140,11 +144,27 @@ class _Place(models.Expression):
         return "%s", [self]
 
 
+class _Make(Generic[Row]):
+    """Makes instances of what was read, as unpickling does: `__init__` weighs every column."""
+
+    def __init__(self, model: type[Row]) -> None:
+        if model.__init__ is not models.Model.__init__:
+            raise TypeError(f"{model.__name__} is made in a way of its own")
+        self.model = model
+
+    def from_db(self, alias: str, names: Sequence[str], values: Sequence[Any]) -> Row:
+        made = self.model.__new__(self.model)
+        state = ModelState()
+        state.db, state.adding = alias, False
+        vars(made).update(zip(names, values, strict=True), _state=state)
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class _Compiled(Generic[Row]):
     """What Django made of a queryset, and how rows become instances."""
 
-    model: type[Row]
+    make: _Make[Row]
     statement: str
     values: Sequence[Any]
     compiler: Any
@@ -162,7 +182,7 @@ class _Compiled(Generic[Row]):
         return [self._instance(row) for row in found]
 
     def _instance(self, row: Sequence[Any]) -> Row:
-        made = self.model.from_db(DEFAULT_DB_ALIAS, self.names, row[self.own])
+        made = self.make.from_db(DEFAULT_DB_ALIAS, self.names, row[self.own])
         for populator in self.related:
             populator.populate(row, made)
         return made
@@ -184,16 +204,24 @@ def _compile(queryset: models.QuerySet[Row]) -> _Compiled[Row]:
     columns = compiler.klass_info["select_fields"]
     own = slice(columns[0], columns[-1] + 1)
     related: Any = get_related_populators  # the stubs are of a later Django
+    populators = related(compiler.klass_info, compiler.select, DEFAULT_DB_ALIAS)
+    _make_plainly(populators)
     return _Compiled(
-        model=queryset.model,
+        make=_Make(queryset.model),
         statement=statement,
         values=values,
         compiler=compiler,
         converters=compiler.get_converters([one[0] for one in compiler.select]),
         own=own,
         names=[one[0].target.attname for one in compiler.select[own]],
-        related=related(compiler.klass_info, compiler.select, DEFAULT_DB_ALIAS),
+        related=populators,
     )
+
+
+def _make_plainly(populators: Iterable[Any]) -> None:
+    for one in populators:
+        one.model_cls = _Make(one.model_cls)
+        _make_plainly(one.related_populators)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +231,11 @@ class _Shape:
     statement: str
     fields: Sequence[Any]
     are_plain: Sequence[bool]  # a driver takes their plainest values as they are
-    values_of: Callable[[models.Model], Sequence[Any]]
+    values_of: Callable[[Any], Sequence[Any]]
     key: Any  # the field whose value the database gives; None where we give it
 
 
-def _prepared(row: models.Model, shape: _Shape, here: Any) -> list[Any]:
+def _prepared(row: Any, shape: _Shape, here: Any) -> list[Any]:
     return [
         value if is_plain and type(value) in _PLAIN else field.get_db_prep_save(value, here)
         for field, is_plain, value in zip(

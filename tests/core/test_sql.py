@@ -177,9 +177,9 @@ class TestInsert:
             Plan(slug=f"plan-{number:03}", name="Plan") for number in range(2 * sql.MOST_ROWS + 1)
         ]
         before = Plan.objects.count()
-        sql.insert_all([])
+        sql.insert_all(Plan, [])
         with CaptureQueriesContext(connection) as asked:
-            sql.insert_all(plans_)
+            sql.insert_all(Plan, plans_)
         assert len(asked) == 3
         slugs = Plan.objects.order_by("pk").values_list("slug", flat=True)
         assert list(slugs)[before:] == [plan.slug for plan in plans_]
