@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
 
 from speechsite.api import handler
 from tests.api.asgi import ask, transport
@@ -88,3 +91,23 @@ async def _with(partners: Any, path: str, *, hangs_up: bool = False) -> list[dic
     }
     await partners(scope, receive, send)
     return sent
+
+
+def noted(response: HttpResponse, statuses: list[int]) -> HttpResponse:
+    """An answer that knows whom to tell when it is closed, who knows the answer."""
+    response._resource_closers.append(lambda: statuses.append(response.status_code))
+    return response
+
+
+def test_an_answer_is_gone_as_soon_as_it_is_closed() -> None:
+    statuses: list[int] = []
+    response = noted(HttpResponse(b"sound"), statuses)
+    gone = weakref.ref(response)
+    gc.disable()
+    try:
+        handler._close(response)
+        del response
+        assert statuses == [200]
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +14,7 @@ from django_q.models import OrmQ
 from jobs import orders
 from jobs.errors import OrderError
 from jobs.models import Job, JobEvent, Segment
+from speechsite.accounts.models import User
 from speechsite.credits.errors import InsufficientCredits
 from speechsite.credits.models import LedgerEntry, Price, Wallet
 from voices.models import SpeechModel, Voice
@@ -153,3 +156,15 @@ def test_a_test_order_costs_nothing_and_runs_on_the_built_in_engine(
     wallet.refresh_from_db()
     assert (job.quoted, wallet.held) == (0, 0)
     assert set(job.segments.values_list("model_slug", flat=True)) == {"builtin-speech"}
+
+
+def test_an_order_is_gone_as_soon_as_nobody_needs_it(place: Callable[..., Job], ada: User) -> None:
+    user = User.objects.get(pk=ada.pk)
+    job = place(user=user)
+    gone = weakref.ref(user), weakref.ref(job)
+    gc.disable()
+    try:
+        del user, job
+        assert [one() for one in gone] == [None, None]
+    finally:
+        gc.enable()
