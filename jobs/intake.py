@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 LARGEST = 2 * 1024 * 1024 * 1024  # bytes of one segment
 SILENCE_MS = 200
-IN_MEMORY = 8 * 1024 * 1024
+IN_MEMORY = probe.IN_MEMORY  # what is larger lies on disk
 BLOCK = 65_536  # samples
 # Decoding gives the interpreter away at every frame: more threads fight over it and all of
 # them, and the calls in flight, become slower.

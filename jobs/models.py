@@ -19,8 +19,9 @@ from speechsite.credits.models import Price
 from speechsite.upstreams.models import Channel, Offer
 from voices.models import SpeechModel, Voice
 
-LIVE_JOBS = ("queued", "processing")
-LIVE_SEGMENTS = ("waiting", "submitting", "running", "unknown")
+# In one order everywhere: an index of some rows is found by the very words of its condition.
+LIVE_JOBS = tuple(state.value for state in states.JobState if state in states.LIVE_JOB)
+LIVE_SEGMENTS = tuple(state.value for state in states.SegmentState if state in states.LIVE_SEGMENT)
 
 
 class Upload(models.Model):

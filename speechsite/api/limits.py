@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs import spending
-from jobs.models import Job
+from jobs.models import LIVE_JOBS, Job
 from speechsite.accounts import plans
 from speechsite.api import rates
 from speechsite.api.auth import Caller
@@ -29,8 +29,8 @@ UNLIMITED = 1_000_000
 CONCURRENCY_RETRY = 2.0  # seconds
 _UNDER_WAY = """
     SELECT COUNT(*) FROM jobs_job
-    WHERE user_id = %s AND source = %s AND state IN ('queued', 'processing')
-"""  # with the words of the index of jobs under way
+    WHERE user_id = %s AND source = %s AND state IN ({})
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,8 @@ def check_concurrency(caller: Caller) -> int:
 
 def running_jobs(caller: Caller) -> int:
     """The account's jobs under way that came through the API."""
-    found = sql.rows(_UNDER_WAY, (caller.user.pk, Job.Source.API))
+    statement = _UNDER_WAY.format(sql.written(LIVE_JOBS))
+    found = sql.rows(statement, (caller.user.pk, Job.Source.API))
     return int(found[0][0])
 
 

@@ -80,7 +80,7 @@ def _silence(frame: bytes, kind: int, frames: int) -> int | None:
     """Samples that are no sound, by the note in the first frame; None where it is not clear."""
     if frame[_OTHER_NOTE_AT:].startswith(b"VBRI"):
         return None
-    is_mono = len(frame) > 3 and frame[3] >> 6 == 0b11
+    is_mono = frame[3] >> 6 == 0b11
     note = frame[_NOTE_AT[kind >> 11 & 0b11 == _MPEG_1, is_mono] :]
     if not note.startswith((b"Xing", b"Info")):
         return 0

@@ -103,12 +103,17 @@ class Constant(models.Value):
         super().__init__(str(word), output_field=models.CharField())
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
-        return f"'{self.value}'", []
+        return written([self.value]), []
 
 
 def constants(words: Iterable[str]) -> list[Constant]:
     """Several words, for `__in`; an index's condition has them in the same order."""
     return [Constant(word) for word in words]
+
+
+def written(words: Iterable[str]) -> str:
+    """Plain words as they stand in a list of a statement."""
+    return ", ".join(f"'{word}'" for word in words)
 
 
 class Query(Generic[Row]):

@@ -138,8 +138,9 @@ class HttpAdapter(Adapter):
         """
         url = path if path.startswith(("http://", "https://")) else self.base_url + path
         try:
-            more["headers"] = {**self.headers, **(headers or {})}
-            request = httpx.Request(method, url, extensions={"timeout": TIMEOUT}, **more)
+            own = {**self.headers, **(headers or {})}
+            limits = {"timeout": TIMEOUT}
+            request = httpx.Request(method, url, headers=own, extensions=limits, **more)
             response = await self.wire.handle_async_request(request)
         except UnicodeError as error:
             raise BadCredentials("the key has characters that no header can carry") from error

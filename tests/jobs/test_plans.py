@@ -40,8 +40,6 @@ WHOLE_TABLE = re.compile(rf"SCAN ({GROW})\b(?! USING (COVERING )?INDEX ({OF_WORK
 WHOLE_STORY = re.compile(
     rf"SEARCH ({GROW}) USING (COVERING )?INDEX \w+ \((user|api_key|wallet|channel)_id=\?\)"
 )
-
-
 # All that ever ended.
 BY_STATE = re.compile(rf"SEARCH ({GROW}) USING (COVERING )?INDEX \w+ \(state=\?\)")
 FINAL = FINAL_JOB | FINAL_SEGMENT
@@ -63,7 +61,7 @@ class Plans:
     def _note(self, execute: Any, statement: str, values: Any, many: bool, context: Any) -> Any:
         if statement.startswith(("SELECT", "UPDATE", "DELETE", "INSERT", "\n")):
             plan = context["cursor"].connection.cursor()
-            plan.execute("EXPLAIN QUERY PLAN " + re.sub("%s", "?", statement), values or ())
+            plan.execute("EXPLAIN QUERY PLAN " + statement.replace("%s", "?"), values or ())
             lines = [row[3] for row in plan.fetchall()]
             self.count += len(lines)
             is_bounded = " LIMIT " in statement and " WHERE " not in statement
