@@ -61,8 +61,8 @@ def test_nothing_configures_a_package_index() -> None:
 def test_nothing_stands_at_the_top_that_does_not_belong_there() -> None:
     allowed = {
         "manage.py", "pyproject.toml", "speechsite", "voices", "jobs", "templates", "static",
-        "tests", "README.md", "CHANGELOG.md", "LICENSE", "Makefile", ".ci", ".gitignore",
-        "requirements.txt", "requirements-dev.txt",
+        "tests", "docs", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE",
+        "Makefile", ".ci", ".gitignore", "requirements.txt", "requirements-dev.txt",
     }  # fmt: skip
     assert {name.split("/")[0] for name in tracked()} <= allowed
 
