@@ -26,9 +26,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from jobs import progress
+from jobs import progress, visitors
 from jobs.models import Job, JobEvent
 from jobs.states import LIVE_JOB
+from jobs.visitors import Visitor
 from speechsite.core.threads import in_thread
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 POLL = 0.1  # seconds between looks at the table
 KEEP_ALIVE = 15.0
 RETRY_MS = 2000
+ASK_AGAIN = 3.0  # seconds between looks whether a page's person may still see it
 LONGEST = 3600.0  # seconds; the browser then comes back by itself
 BACKLOG = 500  # missed events replayed at most; the snapshot says how things stand
 OVERLAP = 200  # ids looked at again: a row with a smaller id may be committed later
@@ -57,11 +59,15 @@ class Message:
 class Listener:
     """One open page."""
 
-    user_id: int
+    visitor: Visitor
     jobs: frozenset[UUID]
-    inbox: asyncio.Queue[Message] = field(
+    inbox: asyncio.Queue[Message | None] = field(
         default_factory=lambda: asyncio.Queue(maxsize=MOST_WAITING)
     )
+
+    @property
+    def user_id(self) -> int:
+        return self.visitor.user_id
 
     def wants(self, event: JobEvent) -> bool:
         return event.user_id == self.user_id and (not self.jobs or event.job_id in self.jobs)
@@ -88,6 +94,7 @@ class Hub:
 
     async def _poll(self) -> None:
         last: int | None = None
+        asked_at = time.monotonic()
         seen: OrderedDict[int, None] = OrderedDict()
         while self.listeners:
             try:
@@ -100,6 +107,9 @@ class Hub:
                     self.is_reading.set()
                 await asyncio.sleep(POLL)
                 last = await self._look(last, seen)
+                if time.monotonic() - asked_at > ASK_AGAIN:
+                    await self._part_with_strangers()
+                    asked_at = time.monotonic()
             except Exception:
                 # A listener that is not served would wait for ever, so nothing ends the poller.
                 logger.exception("the live poller could not read the events")
@@ -115,6 +125,15 @@ class Hub:
         for event, message in zip(wanted, messages, strict=True):
             self._hand_out(event, message)
         return max([last, *(event.pk for event in fresh)])
+
+    async def _part_with_strangers(self) -> None:
+        """End the pages of those who were blocked, logged out or changed their password."""
+        asked = {listener.visitor for listener in self.listeners}
+        welcome = await in_thread(visitors.still_welcome, asked)
+        for listener in [one for one in self.listeners if one.visitor in asked - welcome]:
+            self.leave(listener)
+            with suppress(asyncio.QueueFull):
+                listener.inbox.put_nowait(None)
 
     def _hand_out(self, event: JobEvent, message: Message) -> None:
         for listener in [one for one in self.listeners if one.wants(event)]:
@@ -143,7 +162,7 @@ async def stream(request: HttpRequest) -> HttpResponseBase:
         jobs = frozenset(UUID(one) for one in request.GET.getlist("job")[:MOST_JOBS])
     except ValueError:
         return HttpResponse(status=400)
-    listener = Listener(user.pk, jobs)
+    listener = Listener(await visitors.visitor_of(request, user), jobs)
     last = request.headers.get("Last-Event-ID", request.GET.get("last", ""))
     response = StreamingHttpResponse(
         _messages(listener, int(last) if last.isdecimal() and len(last) < 19 else None),

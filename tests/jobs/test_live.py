@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -11,13 +12,16 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.models import Session
 from django.db import connection, connections
 from django.http import StreamingHttpResponse
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
+from django.utils import timezone
 
 from jobs import events, lifecycle, live
 from jobs.models import Job, JobEvent
 from jobs.outcomes import Refused
+from jobs.visitors import Visitor
 from speechsite.accounts.models import User
 from speechsite.core.threads import in_thread
 
@@ -214,7 +218,9 @@ def test_fifty_listeners_cost_no_more_queries_than_one(place: Place) -> None:
 
         async def hand_out() -> list[str]:
             hub = live.Hub()
-            pages = [live.Listener(job.user_id, frozenset({job.pk})) for _ in range(listeners)]
+            pages = [
+                live.Listener(Visitor(job.user_id), frozenset({job.pk})) for _ in range(listeners)
+            ]
             hub.listeners.update(pages)
             for message in await in_thread(look):
                 hub._hand_out(event, message)
@@ -233,7 +239,7 @@ def test_all_listeners_of_a_process_share_one_poller(place: Place) -> None:
 
     async def fifty() -> tuple[int, int]:
         hub = live.Hub()
-        pages = [live.Listener(job.user_id, frozenset()) for _ in range(50)]
+        pages = [live.Listener(Visitor(job.user_id), frozenset()) for _ in range(50)]
         await asyncio.gather(*(hub.join(page) for page in pages))
         pollers = [task for task in asyncio.all_tasks() if task is hub.poller]
         await in_thread(lambda: lifecycle.fail(job, code="x", message="y"))
@@ -255,8 +261,8 @@ def test_a_slow_listener_is_dropped_and_the_others_are_not(
 
     async def overflow() -> set[live.Listener]:
         hub = live.Hub()
-        slow = live.Listener(event.user_id, frozenset(), asyncio.Queue(maxsize=1))
-        quick = live.Listener(event.user_id, frozenset())
+        slow = live.Listener(Visitor(event.user_id), frozenset(), asyncio.Queue(maxsize=1))
+        quick = live.Listener(Visitor(event.user_id), frozenset())
         hub.listeners = {slow, quick}
         for number in range(3):
             hub._hand_out(event, live.Message(number, "x"))
@@ -302,3 +308,51 @@ def test_a_segment_that_fails_is_told(place: Place) -> None:
     page = Page(job.user, f"?job={job.pk}")
     heard = run(after(page, lambda: lifecycle.record(segment, Refused("rejected", "no")), 4))
     assert kinds(heard) == ["snapshot", "started", "segment_failed", "failed"]
+
+
+@pytest.mark.parametrize("reason", ["blocked", "password", "logged out", "run out"])
+def test_a_page_hears_no_more_once_its_person_may_not_look(
+    place: Place, client: Client, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    monkeypatch.setattr(live, "ASK_AGAIN", 0.05, raising=False)
+    job = place()
+    client.force_login(job.user)
+    page = Page(job.user, f"?job={job.pk}")
+    page.request.session = client.session
+
+    def end() -> None:
+        if reason == "blocked":
+            User.objects.filter(pk=job.user.pk).update(is_active=False)
+        elif reason == "password":
+            job.user.set_password("another one")
+            job.user.save()
+        elif reason == "logged out":
+            client.logout()
+        else:
+            Session.objects.update(expire_date=timezone.now())
+
+    async def listen() -> list[dict[str, Any]]:
+        found = []
+        async with asyncio.timeout(PATIENCE), aclosing(page.messages()) as messages:
+            async for message in messages:
+                found.append(message)
+                await in_thread(end)
+        return found
+
+    assert kinds(run(listen())) == ["snapshot"]
+
+
+def test_a_page_stays_open_for_who_may_look(
+    place: Place, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "ASK_AGAIN", 0.01, raising=False)
+    job = place()
+    client.force_login(job.user)
+    page = Page(job.user, f"?job={job.pk}")
+    page.request.session = client.session
+
+    def cancel_later() -> None:
+        time.sleep(0.3)
+        lifecycle.cancel(job)
+
+    assert kinds(run(after(page, cancel_later, 2))) == ["snapshot", "canceled"]

@@ -17,10 +17,19 @@ from speechsite.api.elevenlabs import orders, refusals
 from speechsite.api.elevenlabs.wire import sockets as wire
 from speechsite.api.elevenlabs.wire import speech
 from speechsite.api.elevenlabs.wire.speech import Alignment
+from speechsite.api.errors import (
+    AddressDenied,
+    KeyExpired,
+    KeyInvalid,
+    KeyRevoked,
+    ScopeDenied,
+)
 from speechsite.audio import formats, markup
 
 # Pieces of one socket follow each other: the next waits until there is room for it.
 PATIENCE = 30.0  # seconds
+# A key that may no longer be used ends its socket, and not one context alone.
+NO_MORE = (KeyInvalid, KeyRevoked, KeyExpired, AddressDenied, ScopeDenied)
 MOST_WAITING = 20  # pieces that wait to be spoken before the client is no longer read
 
 logger = logging.getLogger(__name__)
@@ -77,15 +86,15 @@ class Session:
         buffer = wire.Buffer(schedule, is_auto=self.query["auto_mode"])
         return Context(self, name, order, buffer)
 
-    def known_caller(self) -> orders.Caller:
-        assert self.caller is not None  # noqa: S101 - a context is opened by its caller
-        return self.caller
+    @property
+    def key(self) -> str:
+        """The secret itself."""
+        return self.secret.removeprefix("Bearer ").strip()
 
     async def _authenticate(self) -> orders.Caller:
-        secret = self.secret.removeprefix("Bearer ").strip()
         try:
             orders.refuse_forgetting(self.query)
-            return await orders.admitted(secret, self.address)
+            return await orders.admitted(self.key, self.address)
         except refusals.ApiError as error:
             raise _refusal(error) from error
 
@@ -166,13 +175,15 @@ class Context:
         refusal = _refusal_of(error)
         while not self.pieces.empty():
             self.pieces.get_nowait()
-        if self.name is None:
+        if self.name is None or isinstance(error, NO_MORE):
             raise refusal from error
         await self.session.send(wire.error(refusal.word, refusal.message, self.name))
 
     async def _say(self, text: str) -> None:
-        caller = self.session.known_caller()
-        speech = (await orders.placed(caller, self.order, text, patience=PATIENCE)).speech
+        begun = await orders.placed_on_socket(
+            self.session.key, self.session.address, self.order, text, patience=PATIENCE
+        )
+        speech = begun.speech
         alignment = Alignment(speech.job.text)
         since = 0
         async for piece in speech.pieces():

@@ -86,22 +86,31 @@ async def admitted(secret: str, address: str) -> Caller:
     return await in_thread(admit)
 
 
-async def placed(
-    caller: Caller, order: Order, text: str, *, patience: float = QUEUE_SECONDS
-) -> Begun:
+async def placed(caller: Caller, order: Order, text: str) -> Begun:
     """An order for speech, placed and begun: we speak it ourselves. Raises ApiError."""
-    return await _queued(patience, caller, lambda: _place(caller, order, text))
+    return await _queued(QUEUE_SECONDS, lambda: caller, lambda who: _place(who, order, text))
 
 
-async def placed_dialogue(
-    caller: Caller,
-    order: Order,
-    lines: Sequence[tuple[str, str]],
-    *,
-    patience: float = QUEUE_SECONDS,
+async def placed_on_socket(
+    secret: str, address: str, order: Order, text: str, *, patience: float
 ) -> Begun:
+    """The same for a connection that stays open. Raises ApiError.
+
+    The key that was good when it opened may be revoked, blocked or changed since, and the plan
+    another: each order asks anew.
+    """
+    return await _queued(
+        patience,
+        lambda: auth.caller_of_secret(secret, address, scope=SCOPE),
+        lambda caller: _place(caller, order, text),
+    )
+
+
+async def placed_dialogue(caller: Caller, order: Order, lines: Sequence[tuple[str, str]]) -> Begun:
     """An order for a dialogue, placed and begun. Raises ApiError."""
-    return await _queued(patience, caller, lambda: _place_dialogue(caller, order, lines))
+    return await _queued(
+        QUEUE_SECONDS, lambda: caller, lambda who: _place_dialogue(who, order, lines)
+    )
 
 
 async def whole(speech: streaming.Speech) -> Heard:
@@ -177,14 +186,17 @@ def _millicredits_per_character(minute: int) -> int:
         return 1
 
 
-async def _queued(patience: float, caller: Caller, place: Callable[[], Job]) -> Begun:
+async def _queued(
+    patience: float, ask: Callable[[], Caller], place: Callable[[Caller], Job]
+) -> Begun:
     """Place an order; while the plan's jobs are all under way, wait a little for one to end."""
     end = time.monotonic() + patience
     pause = 0.05
     more: dict[str, str] = {}
 
     def placed() -> Job:
-        job = place()
+        caller = ask()
+        job = place(caller)
         more.update(headers(caller, job))
         return job
 

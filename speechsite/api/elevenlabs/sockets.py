@@ -164,7 +164,7 @@ class _Connection:
         return self.contexts[name]
 
     async def _message(self, seconds: float) -> dict[str, Any]:
-        waiting = [context.task for context in self.contexts.values() if context.name is None]
+        waiting = [context.task for context in self.contexts.values()]
         try:
             async with asyncio.timeout(seconds):
                 event = await _first_of(self.receive(), waiting)
@@ -206,15 +206,14 @@ async def _first_of(
     receive: Awaitable[Mapping[str, Any]], speaking: Sequence[asyncio.Task[None] | None]
 ) -> Mapping[str, Any]:
     """The next event, unless speaking fails before."""
-    tasks = [task for task in speaking if task is not None]
-    if not tasks:
-        return await receive
+    tasks = {task for task in speaking if task is not None}
     reading = asyncio.ensure_future(receive)
     try:
-        await asyncio.wait([reading, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            if task.done():
+        while not reading.done():
+            done, _ = await asyncio.wait([reading, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            for task in done & tasks:
                 task.result()
+            tasks -= done
         return await reading
     finally:
         reading.cancel()
