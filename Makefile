@@ -26,8 +26,8 @@ lint: $(VENV)/.dev-stamp
 	$(BIN)/mypy speechsite voices jobs
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
-	SITE_URL=https://speech.example.com ALLOWED_HOSTS=speech.example.com BEHIND_PROXY=1 \
-	SECURE_SSL_REDIRECT=1 $(BIN)/python manage.py check --deploy --fail-level WARNING
+	SITE_URL=https://speech.example.com BEHIND_PROXY=1 SECURE_SSL_REDIRECT=1 \
+	EMAIL_URL=smtp://localhost $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 bench: $(VENV)/.dev-stamp
 	@for bench in tests/bench/bench_*.py; do \

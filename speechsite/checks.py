@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
@@ -73,6 +73,37 @@ def check_addresses(**_: Any) -> list[CheckMessage]:
                 f"ADMIN_EMAIL is {email!r}.",
                 hint="Give an e-mail address, or leave it out.",
                 id="speechsite.E003",
+            )
+        )
+    return found
+
+
+@register(Tags.security, deploy=True)
+def check_what_is_open(**_: Any) -> list[CheckMessage]:
+    """What strangers may do on a site that is reached from outside."""
+    found: list[CheckMessage] = []
+    if not settings.SITE_URL:
+        found.append(
+            Warning(
+                "SITE_URL is not set: links in mails begin with whatever allowed host was asked.",
+                hint="Set SITE_URL to the address that people use.",
+                id="speechsite.W004",
+            )
+        )
+    if "*" in settings.ALLOWED_HOSTS:
+        found.append(
+            Warning(
+                "ALLOWED_HOSTS lets anybody choose the name that this site goes by.",
+                hint="Leave it out: SITE_URL's host is answered then.",
+                id="speechsite.W005",
+            )
+        )
+    if settings.SIGNUP_OPEN and not settings.HAS_EMAIL:
+        found.append(
+            Info(
+                "Anybody can open accounts here without an address that is confirmed.",
+                hint="Set EMAIL_URL, or SIGNUP_OPEN=0.",
+                id="speechsite.I001",
             )
         )
     return found

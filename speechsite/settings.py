@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from speechsite.core import env, secretkey
+from speechsite.core import addresses, env, secretkey
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "data"))).resolve()
@@ -22,8 +23,9 @@ SECRET_KEY = env.text("SECRET_KEY") or secretkey.load_or_make(DATA_DIR / "secret
 PORT = env.integer("PORT", 8000, minimum=1, maximum=65535)
 SITE_URL = env.text("SITE_URL").rstrip("/")
 IS_HTTPS = SITE_URL.startswith("https://")
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "*")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS") or addresses.default_hosts(SITE_URL)
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", SITE_URL)
+BEHIND_PROXY = env.boolean("BEHIND_PROXY")
 ALLOW_PRIVATE_NETWORKS = env.boolean("ALLOW_PRIVATE_NETWORKS")
 
 # --- what the site is made of ---------------------------------------------------------------
@@ -57,6 +59,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "speechsite.core.requestid.RequestIdMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
+    "speechsite.api.hosts.HostMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -75,6 +79,8 @@ MIDDLEWARE = [
 # Under ASGI, partners' paths go through these alone: see api.handler.
 PARTNER_MIDDLEWARE = [
     "speechsite.core.requestid.RequestIdMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
+    "speechsite.api.hosts.HostMiddleware",
     "speechsite.api.handler.Security",
     "speechsite.api.handler.Common",
 ]
@@ -229,9 +235,10 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 30
 SECURE_HSTS_SECONDS = 31536000 if IS_HTTPS else 0
 SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", False)
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if env.boolean("BEHIND_PROXY") else None
-)
+SECURE_SSL_HOST = urlsplit(SITE_URL).netloc if IS_HTTPS else None
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
+# The last address in X-Forwarded-For is the proxy's word, the others are the visitor's.
+ALLAUTH_TRUSTED_PROXY_COUNT = int(BEHIND_PROXY)
 # A balancer asks by address and without TLS.
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
 # Whether other hosts of the domain speak HTTPS is not for this site to promise.
@@ -239,6 +246,15 @@ SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021", "drf_spectacular.W001"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# What no page here uses, so that nothing that got into one can.
+PERMISSIONS_POLICY: dict[str, list[str]] = {
+    feature: []
+    for feature in (
+        "accelerometer", "bluetooth", "browsing-topics", "camera", "display-capture", "geolocation",
+        "gyroscope", "hid", "magnetometer", "microphone", "midi", "payment",
+        "publickey-credentials-get", "serial", "usb", "xr-spatial-tracking",
+    )
+}  # fmt: skip
 
 CONTENT_SECURITY_POLICY = {
     "EXCLUDE_URL_PREFIXES": ("/admin/",),

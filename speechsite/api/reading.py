@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, UnreadablePostError
 from django.utils.translation import gettext as _
 
 from speechsite.api.errors import Invalid, TooLarge
+from speechsite.core.addresses import origin_of
+
+__all__ = ["check_size", "json_of", "origin_of"]
 
 
 def json_of(request: HttpRequest) -> Any:
@@ -33,11 +35,6 @@ def check_size(request: HttpRequest, limit: int) -> None:
         length = 0
     if length > limit:
         raise TooLarge(_("At most %s MB can be sent at once.") % (limit // 1024 // 1024))
-
-
-def origin_of(request: HttpRequest) -> str:
-    """Scheme and host under which this site is called, without a slash at the end."""
-    return settings.SITE_URL or request.build_absolute_uri("/").rstrip("/")
 
 
 def _no_number(name: str) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views import defaults
 
@@ -32,12 +33,30 @@ def broken(request: HttpRequest) -> HttpResponse:
     return _answer(request.path, 500, "internal_error", message)
 
 
+def under_this_name(request: HttpRequest) -> HttpResponse:
+    """The site is not known by the name in the `Host` header: which setting would change that."""
+    name = request.headers.get("Host", "")[:100]
+    message = _(
+        "This site does not answer to the name %s. Whoever runs it can allow the name with the "
+        "setting ALLOWED_HOSTS, or make it the site's own with SITE_URL."
+    )
+    if _is_for_programs(request.path):
+        return _answer(request.path, 400, "host_not_allowed", message % name)
+    # No stylesheet either: it would be asked for under the same name.
+    page = (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+        "<h1>{title}</h1><p>{message}</p></html>"
+    )
+    words = {"title": _("Unknown host name"), "message": message % name}
+    return HttpResponse(format_html(page, **words), status=400)
+
+
 def _is_for_programs(path: str) -> bool:
     return is_for_partners(path) or path.startswith("/v2/")
 
 
 def _answer(path: str, status: int, code: str, message: str) -> JsonResponse:
-    is_theirs = status == HTTPStatus.NOT_FOUND
+    is_theirs = status < HTTPStatus.INTERNAL_SERVER_ERROR
     error = {"code": code, "message": message}
     if path.startswith("/minimax/"):
         number = minimax.INVALID if is_theirs else minimax.INTERNAL

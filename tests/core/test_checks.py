@@ -131,3 +131,14 @@ def test_storage_details_without_a_bucket_are_a_warning() -> None:
 def test_a_storage_endpoint_without_scheme_is_an_error() -> None:
     with override_settings(AWS_S3_ENDPOINT_URL="s3.example", AWS_STORAGE_BUCKET_NAME="b"):
         assert ids(checks.check_storage()) == ["speechsite.E009"]
+
+
+def test_a_site_without_an_address_is_reported_before_it_goes_out() -> None:
+    with override_settings(SITE_URL="", ALLOWED_HOSTS=["*"], HAS_EMAIL=False):
+        found = ids(checks.check_what_is_open())
+    assert found == ["speechsite.W004", "speechsite.W005", "speechsite.I001"]
+
+
+def test_a_site_that_is_set_up_has_nothing_open() -> None:
+    with override_settings(SITE_URL="https://speech.example.com", HAS_EMAIL=True):
+        assert checks.check_what_is_open() == []

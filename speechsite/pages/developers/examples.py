@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -19,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from speechsite.accounts import keys
 from speechsite.accounts.models import ApiKey, User
+from speechsite.core import addresses
 from speechsite.pages.developers import attempts, once, programs
 from speechsite.pages.developers.keys import MOST_KEYS, usable
 from speechsite.pages.developers.programs import Snippet
@@ -90,7 +90,7 @@ def attempt(request: SignedIn) -> HttpResponse:
     """Send a request from the browser and look at the answer."""
     context = {
         "attempts": attempts.ready_made(names_for(request.user), TEXT),
-        "site": address_of_site(request),
+        "site": addresses.origin_of(request),
         "ticket": once.ticket(),
     }
     return render(request, "developers/attempt.html", context)
@@ -98,15 +98,11 @@ def attempt(request: SignedIn) -> HttpResponse:
 
 def dialects(request: HttpRequest, user: User, key: str) -> list[Dialect]:
     """Every dialect with its snippets, ready to copy."""
-    values = {"site": address_of_site(request), "key": key, "text": TEXT, **names_for(user)}
+    values = {"site": addresses.origin_of(request), "key": key, "text": TEXT, **names_for(user)}
     return [
         Dialect(slug, str(name), values["site"] + path, header, str(says), _snippets(slug, values))
         for slug, name, path, header, says in DIALECTS
     ]
-
-
-def address_of_site(request: HttpRequest) -> str:
-    return settings.SITE_URL or request.build_absolute_uri("/").rstrip("/")
 
 
 def names_for(user: User) -> dict[str, str]:
