@@ -25,7 +25,7 @@ from django.core.files.storage import default_storage
 from jobs import renditions
 from jobs.models import Segment, media_name
 from jobs.outcomes import Delivered
-from speechsite.audio import captions, encode, probe
+from speechsite.audio import captions, encode, whole
 from speechsite.audio.decode import NotAudio
 from speechsite.providers.errors import Garbled
 from speechsite.providers.types import Chunk, WordTime
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 LARGEST = 2 * 1024 * 1024 * 1024  # bytes of one segment
 SILENCE_MS = 200
-IN_MEMORY = probe.IN_MEMORY  # what is larger lies on disk
+IN_MEMORY = 8 * 1024 * 1024  # bytes; what is larger lies on disk
 BLOCK = 65_536  # samples
 # Decoding gives the interpreter away at every frame: more threads fight over it and all of
 # them, and the calls in flight, become slower.
@@ -147,7 +147,7 @@ def _keep_samples(collected: Collected, rate: int, segment: Segment) -> Delivere
 def _keep_as_it_came(collected: Collected, rate: int, segment: Segment) -> Delivered:
     collected.file.seek(0)
     try:
-        duration_ms = probe.heard_ms(collected.file, renditions.hint(collected.format))
+        duration_ms = whole.duration_ms(collected.file, renditions.hint(collected.format))
     except NotAudio as error:
         raise Garbled(f"the provider's audio does not decode: {error}") from error
     if duration_ms <= 0:

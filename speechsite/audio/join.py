@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from speechsite.audio import decode, encode, formats, probe
+from speechsite.audio import decode, encode, formats
 from speechsite.audio.decode import NotAudio, Samples
 from speechsite.audio.peaks import Peaks
 
@@ -26,8 +26,6 @@ _FADE_MS = 4
 _SLOWEST = 4000  # bytes per second of sound that we did not write
 _BLOCK = 65_536
 _BLOCKS_AHEAD = 8
-# Up to here the result is decoded again as a check; longer ones are counted by packets.
-_DECODED_CHECK_MS = 120_000
 # The header of a WAV depends on its length, and samples as they are cost hardly anything.
 _GROWING = ("mp3", "opus", "flac")
 
@@ -280,8 +278,10 @@ def _bytes_per_second(format_name: str | None) -> int:
 
 
 def check(path: str | Path, format_name: str, wanted_ms: int) -> None:
-    """Raise DurationMismatch when a written file does not last as long as it should."""
-    measure = decode.duration_ms if wanted_ms <= _DECODED_CHECK_MS else probe.counted_ms
-    found_ms = measure(path, format_name)
+    """Raise DurationMismatch when a written file does not last as long as it should.
+
+    It is decoded to its end, as everything is that somebody pays for.
+    """
+    found_ms = decode.duration_ms(path, format_name)
     if abs(found_ms - wanted_ms) > TOLERANCE_MS:
         raise DurationMismatch(f"the file lasts {found_ms} ms, its parts {wanted_ms} ms")

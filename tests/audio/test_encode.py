@@ -23,7 +23,6 @@ def test_a_file_lasts_as_long_as_its_samples(name: str, tmp_path: Path) -> None:
     assert encoded.duration_ms == LENGTH_MS
     assert encoded.size == (tmp_path / "sound").stat().st_size
     assert abs(found.duration_ms - LENGTH_MS) <= 1
-    assert abs(probe.counted_ms(tmp_path / "sound", name) - LENGTH_MS) <= 1
     assert (found.rate, found.channels) == (FORMATS[name].rate, 1)
 
 

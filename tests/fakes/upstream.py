@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import enum
 import json
+import random
 import re
 import time
 from collections.abc import AsyncIterator, Callable
@@ -49,6 +50,7 @@ class Fault(enum.StrEnum):
     AUDIO_HTML = "audio_html"
     AUDIO_EMPTY = "audio_empty"
     AUDIO_TRUNCATED = "audio_truncated"
+    AUDIO_DAMAGED = "audio_damaged"  # delivered whole, but noise in the middle
     LINK_GONE = "link_gone"
     CALLBACK_LOST = "callback_lost"
     CALLBACK_TWICE = "callback_twice"
@@ -138,6 +140,8 @@ class Upstream:
 
     def accept(self, task: Task) -> Task:
         self.accepted += 1
+        if task.fault is Fault.AUDIO_DAMAGED:
+            task.audio = damaged(task.audio)
         self.tasks[task.id] = task
         return task
 
@@ -221,6 +225,12 @@ class BrokenOff(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         yield self.content[: len(self.content) // 2]
         raise httpx.RemoteProtocolError("peer closed connection without sending complete body")
+
+
+def damaged(audio: bytes) -> bytes:
+    """The same sound with noise over a third of it; its beginning and end are good."""
+    third = len(audio) // 3
+    return audio[:third] + random.Random(third).randbytes(third) + audio[2 * third :]
 
 
 def html(status: int) -> httpx.Response:

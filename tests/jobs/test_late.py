@@ -24,7 +24,7 @@ from speechsite.credits.models import LedgerEntry, Wallet
 from speechsite.upstreams.models import Offer
 from tests.credits.test_races import ON_POSTGRESQL, crowd
 from tests.fakes.kie import FakeKie
-from tests.fakes.upstream import Fault, Task
+from tests.fakes.upstream import Fault, Task, damaged
 from tests.jobs.conftest import claimed, delivered, work
 from tests.jobs.test_callbacks import send
 from tests.jobs.upstream_site import Site, hurry, settled
@@ -267,10 +267,13 @@ def test_many_askings_at_once_store_one_sound(kie: Site, settings: Any) -> None:
     assert job.events.filter(kind="audio_late").count() == 1
 
 
-@pytest.mark.parametrize("fault", [Fault.AUDIO_HTML, Fault.AUDIO_EMPTY, Fault.LINK_GONE])
+@pytest.mark.parametrize(
+    "fault", [Fault.AUDIO_HTML, Fault.AUDIO_EMPTY, Fault.AUDIO_DAMAGED, Fault.LINK_GONE]
+)
 def test_a_late_sound_that_is_damaged_costs_only_us(kie: Site, settings: Any, fault: Fault) -> None:
     job, task = lost(kie)
     task.fault = fault
+    task.audio = damaged(task.audio) if fault is Fault.AUDIO_DAMAGED else task.audio
     call_back(kie, task)
     run_queued(late.ASK)
     piece = job.segments.get()

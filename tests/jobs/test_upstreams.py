@@ -33,7 +33,7 @@ BEFORE = [
 AFTER = [
     Fault.DROP_AFTER, Fault.GATEWAY, Fault.NOT_JSON, Fault.NEVER_ENDS, Fault.UNKNOWN_STATE,
     Fault.NEGATIVE_USAGE, Fault.ABSURD_USAGE, Fault.AUDIO_HTML, Fault.AUDIO_EMPTY,
-    Fault.AUDIO_TRUNCATED, Fault.LINK_GONE,
+    Fault.AUDIO_TRUNCATED, Fault.AUDIO_DAMAGED, Fault.LINK_GONE,
 ]  # fmt: skip
 
 
