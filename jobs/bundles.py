@@ -6,15 +6,14 @@ import zipfile
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
 from django.core.files.storage import default_storage
-from django.db import close_old_connections
 from django.http import Http404, HttpResponseBase, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
 from jobs import names, renditions
 from jobs.models import Job
 from speechsite.audio import formats
+from speechsite.core.threads import slowly
 
 MOST = 500
 BLOCK = 256 * 1024
@@ -40,18 +39,11 @@ def respond(user_id: int, ids: Sequence[str], name: str) -> HttpResponseBase:
 
 
 async def _threaded(blocks: Generator[bytes]) -> AsyncIterator[bytes]:
-    read = sync_to_async(_next, thread_sensitive=False)
     try:
-        while (block := await read(blocks)) is not None:
+        while (block := await slowly(next, blocks, None)) is not None:
             yield block
     finally:
         blocks.close()
-
-
-def _next(blocks: Generator[bytes]) -> bytes | None:
-    # Threads of a pool outlive requests: a connection that broke meanwhile is replaced here.
-    close_old_connections()
-    return next(blocks, None)
 
 
 def _zip(jobs: Sequence[Job]) -> Generator[bytes]:

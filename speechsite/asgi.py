@@ -17,6 +17,7 @@ django_application: Any = get_asgi_application()
 
 from speechsite.api import handler  # noqa: E402 - needs the apps to be loaded
 from speechsite.api.elevenlabs import sockets  # noqa: E402
+from speechsite.core import hands  # noqa: E402
 
 partner_application: Any = handler.PartnerHandler()
 
@@ -48,6 +49,11 @@ REFUSAL = {
 
 async def application(scope: Event, receive: Receive, send: Send) -> None:
     """Hand a connection to whom it belongs."""
+    async with hands.visit():
+        await _answer(scope, receive, send)
+
+
+async def _answer(scope: Event, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
         await sockets.serve(scope, receive, send)
         return

@@ -1,4 +1,4 @@
-"""Async code asks the database on threads of a small pool of their own."""
+"""Async code asks the database on the threads of `hands`."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ import contextvars
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any, ParamSpec, TypeVar
 
 from django.db import close_old_connections, connection, transaction
 
+from speechsite.core import hands
+
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
 Outcome = tuple[Any, BaseException | None]
 
-# SQLite works in the thread that asks: two of them only fight over the interpreter, and each
-# forgets what it has read whenever the other writes. A server lets us wait.
-FILE_HANDS, SERVER_HANDS = 1, 8
 MOST_TOGETHER = 8  # in one commit: the first of them waits for the last
 PAUSE = 0.01  # seconds without work that end a rush
 RUSH = 1.0  # seconds of work without a pause
@@ -31,7 +29,7 @@ async def in_thread(
 ) -> Result:
     """Ask the database something that is soon answered."""
     question = _Question(_as_here(partial(function, *args, **more)))
-    _hands().submit(_answer, question)
+    hands.for_questions().submit(_answer, question)
     return await question.answer
 
 
@@ -48,9 +46,9 @@ async def together(
     question = _Question(_as_here(partial(function, *args, **more)))
     if _is_a_file():
         _waiting.append(question)
-        _hands().submit(_commit_waiting)
+        hands.for_questions().submit(_commit_waiting)
     else:
-        _hands().submit(_answer, question)
+        hands.for_questions().submit(_answer, question)
     return await question.answer
 
 
@@ -62,7 +60,8 @@ async def slowly(
     A loop that ends waits for what is still being done there.
     """
     call = _as_here(partial(function, *args, **more))
-    return await asyncio.get_running_loop().run_in_executor(None, partial(_afresh, call))
+    pool = hands.for_slow_work()
+    return await asyncio.get_running_loop().run_in_executor(pool, hands.afresh, call)
 
 
 class _Question:
@@ -79,7 +78,7 @@ class _Question:
     def work(self) -> None:
         """Do it in this thread."""
         if not self.answer.cancelled():
-            self.tell(*_outcome(partial(_afresh, self.call)))
+            self.tell(*_outcome(partial(hands.afresh, self.call)))
 
     def tell(self, result: Any, error: BaseException | None) -> None:
         """Say from this thread what came of it."""
@@ -161,18 +160,6 @@ def _outcome(call: Callable[[], Any]) -> Outcome:
 def _as_here(function: Callable[[], Result]) -> Callable[[], Result]:
     """For another thread, which then sees the language and the request's id as we do."""
     return partial(contextvars.copy_context().run, function)
-
-
-def _afresh(call: Callable[[], Result]) -> Result:
-    """Threads of a pool outlive requests, so stale connections are closed between them."""
-    close_old_connections()
-    return call()
-
-
-@lru_cache(maxsize=1)
-def _hands() -> ThreadPoolExecutor:
-    most = FILE_HANDS if _is_a_file() else SERVER_HANDS
-    return ThreadPoolExecutor(most, thread_name_prefix="database")
 
 
 @lru_cache(maxsize=1)

@@ -56,6 +56,8 @@ def serve(listener: socket.socket) -> int:
     """Answer HTTP and WebSocket on a listening socket until SIGTERM."""
     import uvicorn
 
+    from speechsite.core import hands
+
     _allow_many_sockets()
     # uvicorn raises the signal again once it has stopped: then, too, this means exit code 0.
     _leave_on_signals()
@@ -73,7 +75,10 @@ def serve(listener: socket.socket) -> int:
         ws_per_message_deflate=False,
     )
     server = uvicorn.Server(config)
-    server.run(sockets=[listener])
+    try:
+        server.run(sockets=[listener])
+    finally:
+        hands.end()
     return 0 if server.started else 1
 
 
