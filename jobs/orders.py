@@ -28,6 +28,9 @@ WIDE = 4  # how many of those a Chinese character is worth: both are about a qua
 TEST_MODEL = "builtin-speech"
 TEST_CLEANING = "builtin-cleaning"
 DEFAULT_LIMIT = 4000
+# Six characters ask for a minute of silence, which costs time and disk like any other sound.
+LONGEST_PAUSES_MS = 30 * 60_000
+MOST_LINES = 1000  # of a dialogue: each is looked up, and is a piece of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ def prepare_dialogue(
     options: Mapping[str, Any] | None = None,
 ) -> Prepared:
     """Check an order for a dialogue; its text is the lines, one below the other."""
+    check_lines(len(lines))
     spoken = [(voice, normal(text).strip()) for voice, text in lines]
     spoken = [(voice, text) for voice, text in spoken if text]
     text = "\n".join(text for _, text in spoken)
@@ -141,9 +145,7 @@ def check_text(user: User, text: str) -> None:
     """Something to speak, and not too much of it."""
     if not text.strip():
         raise OrderError("text", _("Write or paste some text first."), code="empty_text")
-    limit = settings.MAX_TEXT
-    if user.plan is not None and user.plan.characters_per_job is not None:
-        limit = min(limit, user.plan.characters_per_job)
+    limit = longest_text(user)
     if len(text) > limit:
         message = _("The text has %(count)s characters; at most %(limit)s fit in one job.")
         raise OrderError(
@@ -151,12 +153,31 @@ def check_text(user: User, text: str) -> None:
             message % {"count": f"{len(text):,}", "limit": f"{limit:,}"},
             code="text_too_long",
         )
+    if markup.pauses_ms(text) > LONGEST_PAUSES_MS:
+        raise OrderError(
+            "text",
+            _("The pauses last longer than %s minutes.") % (LONGEST_PAUSES_MS // 60_000),
+            code="pauses_too_long",
+        )
     if not markup.is_speakable(text):
         raise OrderError(
             "text",
             _("There is nothing to speak: the text has no letters or digits."),
             code="invalid_text",
         )
+
+
+def check_lines(count: int) -> None:
+    """No more lines than one dialogue may have; asked before anything is looked up for them."""
+    if count > MOST_LINES:
+        message = _("A dialogue has at most %s lines.") % f"{MOST_LINES:,}"
+        raise OrderError("inputs", message, code="too_many_lines")
+
+
+def longest_text(user: User) -> int:
+    """How many characters one order of this account may have."""
+    own = user.plan.characters_per_job if user.plan is not None else None
+    return settings.MAX_TEXT if own is None else min(settings.MAX_TEXT, own)
 
 
 def check_voice(

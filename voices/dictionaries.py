@@ -16,6 +16,9 @@ from voices.models import Dictionary
 Rules = Sequence[Mapping[str, Any]]
 MOST = 200
 MOST_RULES = 1000
+LONGEST_WORD = 200  # characters that one rule replaces
+LONGEST_SPOKEN = 1000  # characters that one rule puts in their place
+MOST_CHARACTERS = 250_000  # of all rules
 
 
 class DictionaryError(Exception):
@@ -84,4 +87,16 @@ def _change(user: User, dictionary_id: UUID, changed: Any) -> Dictionary:
 def _checked(rules: Rules) -> list[Mapping[str, Any]]:
     if len(rules) > MOST_RULES:
         raise DictionaryError(f"A dictionary has at most {MOST_RULES} rules.")
+    total = 0
+    for rule in rules:
+        word, spoken = rule["string_to_replace"], rule[rule["type"]]
+        total += len(word) + len(spoken)
+        if len(word) > LONGEST_WORD or len(spoken) > LONGEST_SPOKEN:
+            raise DictionaryError(
+                f"A rule replaces at most {LONGEST_WORD} characters, by at most {LONGEST_SPOKEN}."
+            )
+    if total > MOST_CHARACTERS:
+        raise DictionaryError(
+            f"The rules of a dictionary have at most {MOST_CHARACTERS:,} letters."
+        )
     return list(rules)

@@ -87,6 +87,8 @@ def dialogue(
     """Order a dialogue; `lines` are (voice id, text)."""
     if not lines:
         raise Invalid(_("A dialogue needs at least one line."), field="inputs", code="empty_text")
+    with _refusals(caller):
+        orders.check_lines(len(lines))
     asked = _asked(model_name, lines[0][0], reference)
     origin = _origin(caller, asked, idempotency_key, request_body, reserve_seconds)
     if (first := idempotency.replayed(caller, idempotency_key, origin.request_hash)) is not None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import regex
 
 LONGEST_PAUSE_MS = 10_000
+LONGEST_KEPT_MS = 60_000  # of one pause, by the built-in voices
 # ElevenLabs takes no single break above this; longer ones are written as several.
 _ELEVENLABS_BREAK_MS = 3_000
 _SMALLEST_MS = 10
@@ -103,6 +104,11 @@ def for_minimax(text: str) -> str:
     return _rendered(text, lambda ms: f"<#{ms / 1000:.2f}#>")
 
 
+def pauses_ms(text: str) -> int:
+    """How long all pauses of a text may last, each as the most patient voice keeps it."""
+    return sum(min(_written_ms(mark), LONGEST_KEPT_MS) for mark in _PAUSE.finditer(text))
+
+
 def plain(text: str) -> str:
     """The text without its pauses; words that only a pause kept apart stay apart."""
     return str(_PAUSE_AND_GAP.sub(_gap, text))
@@ -149,8 +155,12 @@ def _items(text: str) -> Iterator[Speech | Pause]:
 
 
 def _milliseconds(mark: regex.Match[str]) -> int:
+    return min(_written_ms(mark), LONGEST_PAUSE_MS)
+
+
+def _written_ms(mark: regex.Match[str]) -> int:
     factor = 1 if (mark["unit"] or "s").lower() == "ms" else 1000
-    return min(round(float(mark["count"]) * factor), LONGEST_PAUSE_MS)
+    return round(float(mark["count"]) * factor)
 
 
 def _gap(mark: regex.Match[str]) -> str:

@@ -264,3 +264,21 @@ def test_a_hundred_orders_at_once(walter: Caller, race: Callable[[Caller, int], 
 @pytest.mark.parametrize("race", RACES)
 def test_a_few_orders_at_once(walter: Caller, race: Callable[[Caller, int], None]) -> None:
     race(walter, 12)
+
+
+@pytest.mark.parametrize("mark", ["<#60#>", "[pause:60s]", '<break time="99s"/>'])
+def test_pauses_do_not_make_days_of_silence_from_a_page(live: Live, mark: str) -> None:
+    with pytest.raises(errors.Invalid) as refused:
+        order(live[0], text=f"a{mark}" * 31)
+    assert refused.value.code == "pauses_too_long"
+    assert untouched(live[0].user)
+    assert order(live[0], text=f"a{mark}" * 30).pk
+
+
+def test_a_dialogue_of_very_many_lines_is_refused_before_its_voices_are_looked_up(
+    live: Live, django_assert_max_num_queries: Callable[..., Any]
+) -> None:
+    lines = [(f"voice-{number}", "a") for number in range(1001)]
+    with django_assert_max_num_queries(1), pytest.raises(errors.Invalid) as refused:
+        ordering.dialogue(live[0], model_name="builtin-speech", lines=lines)
+    assert refused.value.code == "too_many_lines"

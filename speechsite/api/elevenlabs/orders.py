@@ -18,19 +18,16 @@ from jobs.states import JobState
 from speechsite.accounts import plans
 from speechsite.api import auth, limits, ordering, waiting
 from speechsite.api.auth import Caller
-from speechsite.api.elevenlabs import ids, preferences
-from speechsite.api.elevenlabs.wire import dictionaries as rules
+from speechsite.api.elevenlabs import ids, preferences, pronouncing
 from speechsite.api.elevenlabs.wire import speech as wire
-from speechsite.api.errors import ApiError, ConcurrencyLimited, Invalid, NotFound, Unavailable
+from speechsite.api.errors import ApiError, ConcurrencyLimited, Invalid, Unavailable
 from speechsite.core.threads import in_thread, slowly
 from speechsite.credits import prices
 from speechsite.providers.types import WordTime
 from speechsite.upstreams import catalogue
-from voices.models import Dictionary
 
 SCOPE = "generations:create"
 PATIENCE = 200.0  # seconds until a whole answer must be there
-MOST_LOCATORS = 3
 # A moment's wait spares a client the error when its last job is just being put together.
 QUEUE_SECONDS = 3.0
 _CONTROLS = {entry.slug: entry.controls for entry in catalogue.MODELS}
@@ -88,6 +85,7 @@ async def admitted(secret: str, address: str) -> Caller:
 
 async def placed(caller: Caller, order: Order, text: str) -> Begun:
     """An order for speech, placed and begun: we speak it ourselves. Raises ApiError."""
+    [text] = await pronouncing.pronounced(caller, [text], order.locators)
     return await _queued(QUEUE_SECONDS, lambda: caller, lambda who: _place(who, order, text))
 
 
@@ -99,17 +97,21 @@ async def placed_on_socket(
     The key that was good when it opened may be revoked, blocked or changed since, and the plan
     another: each order asks anew.
     """
-    return await _queued(
-        patience,
-        lambda: auth.caller_of_secret(secret, address, scope=SCOPE),
-        lambda caller: _place(caller, order, text),
-    )
+
+    def ask() -> Caller:
+        return auth.caller_of_secret(secret, address, scope=SCOPE)
+
+    if order.locators:
+        [text] = await pronouncing.pronounced(await in_thread(ask), [text], order.locators)
+    return await _queued(patience, ask, lambda caller: _place(caller, order, text))
 
 
 async def placed_dialogue(caller: Caller, order: Order, lines: Sequence[tuple[str, str]]) -> Begun:
     """An order for a dialogue, placed and begun. Raises ApiError."""
+    texts = await pronouncing.pronounced(caller, [text for _, text in lines], order.locators)
+    spoken = [(voice, text) for (voice, _), text in zip(lines, texts, strict=True)]
     return await _queued(
-        QUEUE_SECONDS, lambda: caller, lambda who: _place_dialogue(who, order, lines)
+        QUEUE_SECONDS, lambda: caller, lambda who: _place_dialogue(who, order, spoken)
     )
 
 
@@ -223,7 +225,7 @@ def _place(caller: Caller, order: Order, text: str) -> Job:
         caller,
         model_name=model_name or wire.DEFAULT_MODEL,
         voice_id=voice_id,
-        text=_pronounced(caller, text, order.locators),
+        text=text,
         voice_settings=wire.settings(given, _controls(caller, model_name)),
         options=order.options,
         output_format=order.output_format,
@@ -240,7 +242,7 @@ def _place_dialogue(caller: Caller, order: Order, lines: Sequence[tuple[str, str
     return ordering.dialogue(
         caller,
         model_name=model_name,
-        lines=[(voice, _pronounced(caller, text, order.locators)) for voice, text in lines],
+        lines=lines,
         voice_settings=wire.settings(order.settings, takes, wire.DIALOGUE_SETTINGS),
         options=order.options,
         output_format=order.output_format,
@@ -260,31 +262,6 @@ def _default_voice(caller: Caller) -> str:
     from voices import library
 
     return library.default_voice(caller.user).external_id
-
-
-def _pronounced(caller: Caller, text: str, locators: Sequence[Mapping[str, Any]]) -> str:
-    """The text with the aliases of the named dictionaries, in their order.
-
-    It is priced as it is spoken: by the text before, one letter could be made to stand
-    for a whole book.
-    """
-    if len(locators) > MOST_LOCATORS:
-        raise Invalid(
-            _("At most three dictionaries can be used at once."),
-            code="invalid_parameters",
-            field="pronunciation_dictionary_locators",
-        )
-    for locator in locators:
-        key = ids.private(locator["pronunciation_dictionary_id"])
-        found = Dictionary.objects.filter(user=caller.user, pk=key).first() if key else None
-        if found is None:
-            raise NotFound(
-                _("There is no such pronunciation dictionary."),
-                code="pronunciation_dictionary_not_found",
-                field="pronunciation_dictionary_locators",
-            )
-        text = rules.replaced(text, found.rules)
-    return text
 
 
 def _timeline(job: Job) -> tuple[WordTime, ...]:

@@ -28,6 +28,7 @@ WORDS_PER_MINUTE = 175
 MIDDLE_PITCH = 50
 # The whole of espeak-ng's scale of 0..100, which is eight or nine semitones either way.
 PITCH_PER_STEP = 50 / 12
+LONGEST_PAUSES_MS = 30 * 60_000  # of one order: silence costs time and disk like any other sound
 
 
 class Builtin(Adapter):
@@ -90,6 +91,8 @@ class Builtin(Adapter):
             for piece in script.pieces(text, offset):
                 pieces.append(piece)
                 steps.append({"say": piece.text, **sound} if piece.text else _pause(piece))
+        if sum(piece.pause_ms for piece in pieces) > LONGEST_PAUSES_MS:
+            raise Rejected("the pauses last too long")
         return pieces, steps
 
 

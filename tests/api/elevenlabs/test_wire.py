@@ -115,14 +115,6 @@ def alias(word: str, spoken: str, **more: bool) -> dict[str, object]:
     return {"type": "alias", "string_to_replace": word, "alias": spoken, **more}
 
 
-def test_aliases_replace_words_once_and_whole() -> None:
-    rules = [alias("UN", "EU"), alias("EU", "UN")]
-    assert dictionaries.replaced("The UN, the EU, the UNO.", rules) == "The EU, the UN, the UNO."
-    rules = [alias("un", "one", case_sensitive=False, word_boundaries=False)]
-    assert dictionaries.replaced("UNdo fun", rules) == "onedo fone"
-    assert dictionaries.replaced("(a+)+", [alias("(a+)+", "b", word_boundaries=False)]) == "b"
-
-
 def test_a_lexicon_goes_out_and_comes_in_again() -> None:
     rules = [
         alias("R&D", "research <and> development", case_sensitive=True, word_boundaries=True),

@@ -1,8 +1,7 @@
-"""Pronunciation dictionaries: their rules, their lexicon files, and how they change a text."""
+"""Pronunciation dictionaries: their rules and their lexicon files."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
@@ -60,35 +59,6 @@ def clean(rules: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if rule["string_to_replace"] and rule[own]:
             kept.append({**{k: v for k, v in rule.items() if v is not None}, "type": own})
     return kept
-
-
-def replaced(text: str, rules: Sequence[Mapping[str, Any]]) -> str:
-    """The text with its aliases put in, in one pass: an alias is not replaced again.
-
-    Phoneme rules have no effect: the models that we reach skip them.
-    """
-    # Thousands of rules make a slow pattern; few of them are about this text.
-    folded = text.casefold()
-    aliases = [
-        rule
-        for rule in rules
-        if rule["type"] == "alias" and rule["string_to_replace"].casefold() in folded
-    ]
-    if not aliases:
-        return text
-    pattern = re.compile("|".join(_pattern(rule) for rule in aliases))
-    return pattern.sub(lambda found: aliases[_which(found)]["alias"], text)
-
-
-def _which(found: re.Match[str]) -> int:
-    return (found.lastindex or 1) - 1
-
-
-def _pattern(rule: Mapping[str, Any]) -> str:
-    word = re.escape(rule["string_to_replace"])
-    if rule.get("word_boundaries", True):
-        word = rf"(?<!\w){word}(?!\w)"
-    return f"({word})" if rule.get("case_sensitive", True) else f"((?i:{word}))"
 
 
 def to_lexicon(rules: Sequence[Mapping[str, Any]], language: str = "en") -> str:
