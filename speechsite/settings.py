@@ -170,6 +170,8 @@ AWS_S3_ENDPOINT_URL = env.text("AWS_S3_ENDPOINT_URL") or None
 AWS_S3_REGION_NAME = env.text("AWS_S3_REGION_NAME") or None
 AWS_S3_FILE_OVERWRITE = False
 AWS_DEFAULT_ACL = None
+# What is read from the bucket lies in memory up to here, and beyond in a temporary file.
+AWS_S3_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 STORAGES = {
     "default": {
         "BACKEND": "storages.backends.s3.S3Storage"

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
 
 from django.core.management.base import BaseCommand
 
-from jobs.models import Job
+from jobs import audits
 from speechsite.credits import audit
 from speechsite.credits.models import LedgerEntry, Wallet
 
@@ -23,7 +21,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         found = 0
-        for found, difference in enumerate(audit.differences(open_jobs), start=1):
+        for found, difference in enumerate(audit.differences(audits.open_jobs), start=1):
             if found <= SHOWN:
                 self.stdout.write(str(difference))
         if found > SHOWN:
@@ -32,9 +30,3 @@ class Command(BaseCommand):
         self.stdout.write(f"{wallets} wallets, {entries} entries, {found} differences")
         if found:
             sys.exit(1)
-
-
-def open_jobs() -> Iterator[tuple[UUID, int]]:
-    """Every unfinished job with its quote, in the order of ids."""
-    rows = Job.objects.unfinished().order_by("pk").values_list("pk", "quoted")
-    yield from rows.iterator()
