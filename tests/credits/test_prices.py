@@ -138,6 +138,12 @@ def test_what_was_delivered_is_charged_and_never_more_than_quoted(
     assert share == charged
 
 
+@pytest.mark.parametrize(("delivered", "charged"), [(1, 3), (2, 6), (3, 10)])
+def test_what_is_less_than_a_millicredit_is_not_charged(delivered: int, charged: int) -> None:
+    share = prices.settled(a_price(), quoted_units=3, delivered_units=delivered, quoted=10)
+    assert share == charged
+
+
 def test_half_of_a_minimum_is_charged_for_half_of_the_work() -> None:
     price = a_price(minimum_millicredits=1_000)
     assert prices.settled(price, quoted_units=10, delivered_units=5, quoted=1_000) == 500
