@@ -2,7 +2,7 @@
 
 The children are forks, so that what is loaded before is in memory once. Nothing here
 may start a thread or open a database: they would not survive a fork. This module
-imports neither Django nor the site, so that watching cannot break with them.
+imports neither Django nor what the site does, so that watching cannot break with them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
+
+from speechsite.core import kin
 
 STOP_SECONDS = 13.0
 READY_PAUSE_SECONDS = 0.1
@@ -34,6 +36,8 @@ class Child:
 
     name: str
     work: Callable[[], int]
+    # Without it there is no use in going on: whoever watches us is to see that.
+    is_vital: bool = False
     pid: int = 0
     exit_code: int | None = None
     started_at: float = 0.0
@@ -48,6 +52,12 @@ class Child:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             self.exit_code = os.waitstatus_to_exitcode(status) if pid else None
         return self.exit_code is not None
+
+    def count_deaths(self, number: int) -> None:
+        """How often it died in a row, each time soon after it began."""
+        if number != self.early_deaths:
+            self.early_deaths = number
+            kin.note_deaths(self.name, number)
 
     def terminate(self) -> None:
         os.kill(self.pid, signal.SIGTERM)  # not collected yet, so the number is still its own
@@ -126,7 +136,7 @@ class Supervisor:
             os.read(self.wakeup[0], 4096)
 
     def _mend(self) -> bool:
-        """Restart what died; false when one keeps dying."""
+        """Restart what died; false when one keeps dying that all depends on."""
         now = time.monotonic()
         for child in self.children:
             if child.has_died():
@@ -134,18 +144,20 @@ class Supervisor:
                     return False
             elif not child.pid and now >= child.restart_at:
                 self._start(child)
+            elif child.pid and now - child.started_at >= STEADY_SECONDS:
+                child.count_deaths(0)
         return True
 
     def _plan_restart(self, child: Child, now: float) -> bool:
         child.sweep()
         lived = now - child.started_at
-        child.early_deaths = 1 if lived >= STEADY_SECONDS else child.early_deaths + 1
+        child.count_deaths(1 if lived >= STEADY_SECONDS else child.early_deaths + 1)
         how = _ending(child.exit_code)
         child.pid, child.exit_code = 0, None
-        if child.early_deaths > MAX_EARLY_DEATHS:
+        if child.is_vital and child.early_deaths > MAX_EARLY_DEATHS:
             say(f"The {child.name} process {how} again and again; giving up.")
             return False
-        pause = min(0.5 * 2 ** (child.early_deaths - 1), LONGEST_PAUSE_SECONDS)
+        pause = min(0.5 * 2 ** min(child.early_deaths - 1, 9), LONGEST_PAUSE_SECONDS)
         child.restart_at = now + pause
         say(f"The {child.name} process {how}; starting it again in {pause:g} s.")
         return True
@@ -155,6 +167,11 @@ class Supervisor:
         if self.ready_text:
             return READY_PAUSE_SECONDS
         due = [child.restart_at for child in self.children if not child.pid]
+        due += [
+            child.started_at + STEADY_SECONDS
+            for child in self.children
+            if child.pid and child.early_deaths
+        ]
         return max(min(due) - time.monotonic(), 0.01) if due else None
 
     def _announce(self) -> None:
