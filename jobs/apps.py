@@ -1,5 +1,6 @@
 """Django's entry for this app."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.apps import AppConfig
@@ -15,6 +16,19 @@ class JobsConfig(AppConfig):
         from django_q.signals import post_spawn
 
         post_spawn.connect(_take_up, dispatch_uid="jobs")
+        _register_duties()
+
+
+def _register_duties() -> None:
+    """What the duties' process does for this app."""
+    from speechsite.duties import outbox, routines, runner
+
+    runner.add_lane("webhook", is_due="jobs.outbound.anything_due", work="jobs.outbound.deliver")
+    runner.add_lane("callback", is_due="jobs.callbacks.anything_due", work="jobs.callbacks.deliver")
+    outbox.register(outbox.Kind("file", "jobs.files.erase"))
+    # One at a time: a download may take minutes.
+    outbox.register(outbox.Kind("late look", "jobs.late.look", at_once=1))
+    routines.every("jobs.tasks.watch", timedelta(minutes=1))
 
 
 def _take_up(**_: Any) -> None:

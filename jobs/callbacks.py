@@ -7,31 +7,29 @@ message says is the style's business: a function of the API, named when the site
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from asgiref.sync import sync_to_async
-from django.db.models import Q, UUIDField
+from django.db.models import QuerySet, UUIDField
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.module_loading import import_string
 
-from jobs import states
+from jobs import sending, states
 from jobs.errors import OrderError
 from jobs.models import Callback, Job
 from speechsite.accounts.models import User
-from speechsite.core import queue, safehttp, sql
+from speechsite.core import loops, safehttp, sql
+from speechsite.duties import leases
 
 logger = logging.getLogger(__name__)
 
-DELIVER = "jobs.tasks.deliver"
 SCHEDULE = (0, 10, 60, 600, 3600)  # seconds before each try
 LEASE = timedelta(seconds=60)
 TIMEOUT = 15.0
-AT_ONCE = 32
 SALT = "jobs.callbacks"
 STYLES: dict[str, str] = {}
 _WAITING = sql.Query(
@@ -45,6 +43,9 @@ class Message:
 
     body: bytes
     headers: Mapping[str, str]
+
+
+Letter = tuple[Callback, Message]
 
 
 def write_with(style: str, function: str) -> None:
@@ -73,8 +74,7 @@ def announce(job: Job) -> None:
     if not _WAITING(job.pk):
         return
     waiting = Callback.objects.filter(pk=job.pk, finished_at__isnull=True)
-    if waiting.update(due_at=timezone.now()):
-        queue.enqueue(DELIVER)
+    waiting.update(due_at=timezone.now())
 
 
 def signing_key(user: User) -> str:
@@ -82,30 +82,51 @@ def signing_key(user: User) -> str:
     return f"whk_{salted_hmac(SALT, str(user.public_id), algorithm='sha256').hexdigest()}"
 
 
-async def send_due() -> int:
+def anything_due() -> bool:
+    """Whether there is a call that can be made now."""
+    return _due().filter(leases.free()).exists()
+
+
+def deliver(is_stopping: Callable[[], bool]) -> None:
+    """Make every call that is due; the duties' process calls this."""
+    loops.run(send_due(is_stopping))
+
+
+async def send_due(is_stopping: Callable[[], bool] = lambda: False) -> int:
     """Send everything that is due now, many at once; how many calls went out."""
-    sent = 0
-    while batch := await sync_to_async(_claim)():
-        answers = await asyncio.gather(*(_send(one, message) for one, message in batch))
-        for (callback, _message), is_taken in zip(batch, answers, strict=True):
-            await sync_to_async(_note)(callback, is_taken)
-        sent += len(batch)
-    return sent
+    return await sending.drain(sending.Post(_claim, _send, _note), is_stopping)
 
 
-def _claim() -> list[tuple[Callback, Message]]:
-    now = timezone.now()
-    free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
-    due = Callback.objects.filter(
-        free, finished_at__isnull=True, due_at__lte=now, job__state__in=states.FINAL_JOB
+def oldest_wait() -> float:
+    """Seconds for which the first call has been due: also one that is being made."""
+    first = _due().order_by("due_at").values_list("due_at", flat=True).first()
+    return max((timezone.now() - first).total_seconds(), 0.0) if first else 0.0
+
+
+def _due() -> QuerySet[Callback]:
+    return Callback.objects.filter(
+        finished_at__isnull=True, due_at__lte=timezone.now(), job__state__in=states.FINAL_JOB
     )
-    ids = list(due.order_by("due_at").values_list("pk", flat=True)[:AT_ONCE])
-    rows = Callback.objects.filter(free, finished_at__isnull=True)
-    taken = [pk for pk in ids if rows.filter(pk=pk).update(lease_until=now + LEASE)]
+
+
+def _claim(
+    limit: int = sending.AT_ONCE, busy: Counter[int] | None = None
+) -> list[tuple[int, Letter]]:
+    busy = busy or Counter()
+    now = timezone.now()
+    due = _due().filter(leases.free()).exclude(job__user__in=sending.full(busy))
+    rows = due.order_by("due_at").values_list("pk", "job__user")[: sending.SEEN]
+    ids = sending.fairly(rows, limit, busy)
+    open_ = Callback.objects.filter(leases.free(), finished_at__isnull=True)
+    taken = [pk for pk in ids if open_.filter(pk=pk).update(lease_until=now + LEASE)]
     callbacks = Callback.objects.filter(pk__in=taken).select_related(
         "job__voice", "job__model", "job__user"
     )
-    return [(callback, message) for callback in callbacks if (message := _message(callback))]
+    return [
+        (callback.job.user_id, (callback, message))
+        for callback in callbacks
+        if (message := _message(callback))
+    ]
 
 
 def _message(callback: Callback) -> Message | None:
@@ -119,7 +140,8 @@ def _message(callback: Callback) -> Message | None:
     return message
 
 
-async def _send(callback: Callback, message: Message) -> bool:
+async def _send(letter: Letter) -> bool:
+    callback, message = letter
     try:
         async with safehttp.client(user_agent="speechsite-callbacks/1") as client:
             answer = await safehttp.post(
@@ -131,8 +153,9 @@ async def _send(callback: Callback, message: Message) -> bool:
     return 200 <= answer.status < 300
 
 
-def _note(callback: Callback, is_taken: bool) -> None:
+def _note(letter: Letter, is_taken: bool) -> None:
     """Write down how a try went, and when the next one is."""
+    callback = letter[0]
     now = timezone.now()
     attempts = callback.attempts + 1
     is_over = is_taken or attempts >= len(SCHEDULE)

@@ -27,9 +27,10 @@ from jobs import bundles, names, ranges, renditions
 from jobs.models import Job, Segment
 from speechsite.accounts.models import User
 from speechsite.audio import formats
-from speechsite.core import queue
+from speechsite.duties import outbox
 
 SALT = "jobs.files"
+FILE = "file"  # the kind of duty that deletes one
 CAPTIONS = {"srt": "application/x-subrip", "vtt": "text/vtt", "json": "application/json"}
 
 
@@ -72,9 +73,15 @@ def bulk_link(user: User, job_ids: Iterable[UUID | str]) -> str:
 
 
 def remove(names: Iterable[str]) -> None:
-    """Delete stored files and everything made from them, once the deletion is committed."""
-    for name in names:
-        queue.enqueue("jobs.tasks.remove_file", name)
+    """Have stored files and everything made from them deleted, in the caller's transaction."""
+    outbox.add(FILE, names)
+
+
+def erase(name: str, _data: object = None) -> None:
+    """Delete a stored file and its renditions now; a file that is gone already is fine."""
+    for one in (name, *renditions.names_beside(name)):
+        if default_storage.exists(one):
+            default_storage.delete(one)
 
 
 @require_safe

@@ -3,7 +3,7 @@
 The credits went back when the segment failed, so there is nothing left to charge, and
 what is over stays over. The person gets the sound for nothing.
 
-A segment that failed and has a lease is being looked after here.
+A segment that failed and has a lease was asked about a moment ago.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import asyncio
 import logging
 from datetime import timedelta
 
-from django.db.models import Q, QuerySet
+from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from jobs import briefs, intake, lifecycle
 from jobs.models import Segment
 from jobs.outcomes import Delivered
 from jobs.states import JobState, SegmentState
-from speechsite.core import queue
+from speechsite.duties import leases, outbox
 from speechsite.providers.base import Adapter
 from speechsite.providers.errors import ProviderError, RateLimited, Unavailable, Unclear
 from speechsite.providers.types import Order, UpstreamEvent, UpstreamState
@@ -28,48 +29,40 @@ from speechsite.upstreams.models import Channel
 
 logger = logging.getLogger(__name__)
 
-ASK = "jobs.late.ask"
+LOOK = "late look"  # the kind of duty
 PAUSE = timedelta(minutes=1)  # however many copies of a callback come
-RETRY = timedelta(minutes=10)  # also what a download may take
 PATIENCE = timedelta(days=1)  # providers keep results about as long
-BATCH = 50
 PASSING = (RateLimited, Unavailable, Unclear)
 
 
 def notice(pk: int) -> None:
     """A callback came for a segment: if it was given up, see to it that the provider is asked."""
     now = timezone.now()
-    free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
-    if _given_up(pk).filter(free).update(lease_until=now + PAUSE):
-        queue.enqueue(ASK, pk)
+    with transaction.atomic():
+        if _given_up(pk).filter(leases.free()).update(lease_until=now + PAUSE):
+            outbox.add(LOOK, [str(pk)])
 
 
-def take_up() -> None:
-    """Ask again where an earlier asking came to nothing, or died."""
-    left = Segment.objects.filter(
-        possible_cost=True, state=SegmentState.FAILED, lease_until__lte=timezone.now()
-    )
-    for pk in list(left.order_by().values_list("pk", flat=True)[:BATCH]):
-        notice(pk)
+def look(key: str, _data: object = None) -> None:
+    """Ask what became of the task; write down its cost and keep its sound. Safe to repeat.
 
-
-def ask(pk: int) -> None:
-    """Ask what became of the task; write down its cost and keep its sound. Safe to repeat."""
-    rows = _given_up(pk)
-    rows.update(lease_until=timezone.now() + RETRY)
+    Raises ProviderError or SealBroken when it could not be had and is to be asked for again.
+    """
+    rows = _given_up(int(key))
     segment = rows.select_related("channel", "job", "job__model", "job__upload", "voice").first()
     if segment is None or segment.channel is None:
         return
     try:
         event, sound = asyncio.run(_asked(segment, segment.channel, _order(segment)))
     except (ProviderError, secrets.SealBroken) as error:
-        logger.warning("segment %s: a late result could not be had: %s", pk, error)
-        if not _has_time(segment):
-            _given_up(pk).update(lease_until=None)
+        if _has_time(segment):
+            raise
+        logger.warning("segment %s: a late result could not be had: %s", key, error)
+        rows.update(lease_until=None)
         return
     if sound is not None and not lifecycle.deliver_late(segment, sound):
         intake.discard(sound.audio)
-    _write_down(pk, event)
+    _write_down(segment.pk, event)
 
 
 def _write_down(pk: int, event: UpstreamEvent) -> None:

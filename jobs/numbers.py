@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from django.core.files import File
 from django.core.files.storage import default_storage
+from django.db import transaction
 from django.utils import timezone
 
 from jobs import files
@@ -55,6 +56,7 @@ def sweep() -> int:
     """Delete a batch of texts that were uploaded long ago; how many went."""
     old = NumberedFile.objects.filter(job__isnull=True, created_at__lt=timezone.now() - KEPT)
     rows = list(old.values_list("pk", "file")[:BATCH])
-    files.remove(name for _, name in rows if name)
-    NumberedFile.objects.filter(pk__in=[pk for pk, _ in rows]).delete()
+    with transaction.atomic():
+        files.remove(name for _, name in rows if name)
+        NumberedFile.objects.filter(pk__in=[pk for pk, _ in rows]).delete()
     return len(rows)

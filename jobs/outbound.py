@@ -1,40 +1,39 @@
 """Tells partners how their jobs ended: Standard Webhooks, tried for about three days.
 
 A delivery is written in the transaction that ends the job, so none is ever lost; it
-is sent later, by the queue. What the message says is built when it is sent, by the
+is sent by the process for duties. What the message says is built when it is sent, by the
 function that the API registers: this floor does not know the wire.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
-from asgiref.sync import sync_to_async
-from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs import callbacks
+from jobs import callbacks, sending
 from jobs.errors import OrderError
 from jobs.models import Job
 from jobs.webhook_models import EVENTS, Delivery, WebhookEndpoint
 from speechsite.accounts.models import User
-from speechsite.core import queue, safehttp, signing, sql
+from speechsite.core import loops, safehttp, signing, sql
 from speechsite.core.ids import new_id
+from speechsite.duties import leases
 from speechsite.upstreams import secrets
 
 logger = logging.getLogger(__name__)
 
-DELIVER = "jobs.tasks.deliver"
 # Seconds before each try, as Standard Webhooks proposes: ten tries in some three days.
 SCHEDULE = (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 JITTER = 0.1
@@ -42,7 +41,6 @@ GIVE_UP = timedelta(days=3)  # of failures alone, before an endpoint is switched
 OVERLAP = timedelta(hours=24)  # for which a rotated secret signs as well
 LEASE = timedelta(seconds=60)
 TIMEOUT = 15.0
-AT_ONCE = 32
 LOG_KEPT = 12
 MOST_ENDPOINTS = 20
 GONE = 410
@@ -128,42 +126,47 @@ def announce(job: Job, event_type: str) -> None:
         ],
         ignore_conflicts=True,
     )
-    queue.enqueue(DELIVER)
 
 
 def send_test(endpoint: WebhookEndpoint) -> Delivery:
     """A message that says only that it arrived."""
-    delivery = Delivery.objects.create(
+    return Delivery.objects.create(
         endpoint=endpoint, event_id=f"evt_{new_id().hex}", event_type=PING
     )
-    queue.enqueue(DELIVER)
-    return delivery
 
 
 def replay(delivery: Delivery) -> Delivery:
     """Send a message again, from the first try; the receiver sees the same id."""
-    with transaction.atomic():
-        Delivery.objects.filter(pk=delivery.pk).update(
-            state=Delivery.State.PENDING,
-            attempts=0,
-            due_at=timezone.now(),
-            lease_until=None,
-            finished_at=None,
-        )
-        queue.enqueue(DELIVER)
+    Delivery.objects.filter(pk=delivery.pk).update(
+        state=Delivery.State.PENDING,
+        attempts=0,
+        due_at=timezone.now(),
+        lease_until=None,
+        finished_at=None,
+    )
     delivery.refresh_from_db()
     return delivery
 
 
-async def send_due() -> int:
+def anything_due() -> bool:
+    """Whether there is a message that can be sent now."""
+    return _due().filter(leases.free()).exists()
+
+
+def deliver(is_stopping: Callable[[], bool]) -> None:
+    """Send everything that is due; the duties' process calls this."""
+    loops.run(send_due(is_stopping))
+
+
+async def send_due(is_stopping: Callable[[], bool] = lambda: False) -> int:
     """Send everything that is due now, many at once; how many messages went out."""
-    sent = 0
-    while batch := await sync_to_async(_claim)():
-        outcomes = await asyncio.gather(*(_send(message) for message in batch))
-        for message, outcome in zip(batch, outcomes, strict=True):
-            await sync_to_async(_note)(message.delivery, outcome)
-        sent += len(batch)
-    return sent
+    return await sending.drain(sending.Post(_claim, _send, _note), is_stopping)
+
+
+def oldest_wait() -> float:
+    """Seconds for which the first message has been due: also one that is on its way."""
+    first = _due().order_by("due_at").values_list("due_at", flat=True).first()
+    return max((timezone.now() - first).total_seconds(), 0.0) if first else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,19 +192,28 @@ class Outcome:
         return 200 <= self.status < 300
 
 
-def _claim() -> list[Message]:
-    now = timezone.now()
-    free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
-    pending = sql.Constant(Delivery.State.PENDING)
-    due = Delivery.objects.filter(free, state=pending, due_at__lte=now)
+def _due() -> QuerySet[Delivery]:
+    due = Delivery.objects.filter(
+        state=sql.Constant(Delivery.State.PENDING), due_at__lte=timezone.now()
+    )
     # Whoever was switched off hears the rest when it is switched on again.
-    wanted = due.filter(endpoint__is_enabled=True, endpoint__deleted_at__isnull=True)
-    ids = list(wanted.order_by("due_at").values_list("pk", flat=True)[:AT_ONCE])
-    taken = [pk for pk in ids if due.filter(pk=pk).update(lease_until=now + LEASE)]
-    rows = Delivery.objects.filter(pk__in=taken).select_related(
+    return due.filter(endpoint__is_enabled=True, endpoint__deleted_at__isnull=True)
+
+
+def _claim(
+    limit: int = sending.AT_ONCE, busy: Counter[UUID] | None = None
+) -> list[tuple[UUID, Message]]:
+    busy = busy or Counter()
+    now = timezone.now()
+    due = _due().filter(leases.free()).exclude(endpoint__in=sending.full(busy))
+    rows = due.order_by("due_at").values_list("pk", "endpoint")[: sending.SEEN]
+    ids = sending.fairly(rows, limit, busy)
+    pending = Delivery.objects.filter(leases.free(), state=sql.Constant(Delivery.State.PENDING))
+    taken = [pk for pk in ids if pending.filter(pk=pk).update(lease_until=now + LEASE)]
+    found = Delivery.objects.filter(pk__in=taken).select_related(
         "endpoint", "job__voice", "job__model", "job__user"
     )
-    return [_message(delivery) for delivery in rows]
+    return [(delivery.endpoint_id, _message(delivery)) for delivery in found]
 
 
 def _message(delivery: Delivery) -> Message:
@@ -237,8 +249,9 @@ async def _send(message: Message) -> Outcome:
     return Outcome(status, error[:200], round((time.monotonic() - begun) * 1000))
 
 
-def _note(delivery: Delivery, outcome: Outcome) -> None:
+def _note(message: Message, outcome: Outcome) -> None:
     """Write down how a try went, and when the next one is."""
+    delivery = message.delivery
     now = timezone.now()
     attempts = delivery.attempts + 1
     entry = {

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
-from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection
 
-from jobs import (
-    callbacks,
-    claims,
-    late,
-    lifecycle,
-    numbers,
-    outbound,
-    placing,
-    renditions,
-    retention,
-)
+from jobs import claims, lifecycle, numbers, placing, retention
 from jobs.worker import Worker
 from speechsite.core import loops, queue
+from speechsite.duties import runner
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +19,7 @@ def work() -> None:
     loops.run(_work())
     if not queue.is_stopping() and claims.anything_under_way():
         queue.enqueue(placing.WORK)
-    queue.enqueue(outbound.DELIVER)
+    runner.catch_up(queue.is_stopping)
 
 
 async def _work() -> None:
@@ -48,31 +37,19 @@ def take_up() -> None:
         connection.close()
 
 
-def deliver() -> None:
-    """Tell partners what they are waiting for; the next tries come with `watch`."""
-    loops.run(_deliver())
-
-
-async def _deliver() -> None:
-    await asyncio.gather(outbound.send_due(), callbacks.send_due())
-
-
 def watch() -> None:
     """The safety net, each minute: wake the worker and end what has waited too long."""
     lifecycle.expire_waiting()
-    late.take_up()
     retention.sweep()
     numbers.sweep()
     queue.enqueue(placing.WORK)
 
 
+def catch_up() -> None:
+    """Each minute: where no process of their own sees to the duties, a worker does."""
+    runner.catch_up(queue.is_stopping)
+
+
 def ensure_schedules() -> None:
-    """See to it that the safety net is stretched."""
-    queue.every_minute("jobs.tasks.watch")
-
-
-def remove_file(name: str) -> None:
-    """Delete a stored file and its renditions; a file that is gone already is fine."""
-    for one in (name, *renditions.names_beside(name)):
-        if default_storage.exists(one):
-            default_storage.delete(one)
+    """See to it that duties are done even where a stock `qcluster` is all there is."""
+    queue.every_minute("jobs.tasks.catch_up")

@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "csp",
+    "speechsite.duties.apps.DutiesConfig",
     "speechsite.accounts.apps.AccountsConfig",
     "speechsite.upstreams.apps.UpstreamsConfig",
     "speechsite.credits.apps.CreditsConfig",
@@ -138,22 +139,23 @@ Q_CLUSTER = {
     "workers": WORKERS,
     "recycle": 200,
     # One run of the worker may put a book together, which takes as long as it takes. Work
-    # that was lost comes back by its leases, never by these.
+    # that was lost comes back by its leases, never by these: the brokers below keep no task.
     "timeout": 6 * 3600,
     "retry": 7 * 3600,
     "max_attempts": 5,
     "ack_failures": True,
     "catch_up": False,
     "save_limit": 250,
-    "bulk": 5,
     "poll": 0.1,
     "queue_limit": 50,
     "label": "Queue",
 }
 if REDIS_URL:
     Q_CLUSTER["redis"] = REDIS_URL
+    Q_CLUSTER["broker_class"] = "speechsite.core.wakes.RedisWakes"
 else:
     Q_CLUSTER["orm"] = "default"
+    Q_CLUSTER["broker_class"] = "speechsite.core.wakes.DatabaseWakes"
     Q_CLUSTER["has_replica"] = False
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}

@@ -94,7 +94,7 @@ class Site:
         return [top, *top.children(recursive=True)]
 
     def child(self, name: str) -> psutil.Process:
-        """The supervisor's fork of that name: `web` or `worker`."""
+        """The supervisor's fork of that name: `web`, `worker` or `duties`."""
         assert self.process is not None
         for child in psutil.Process(self.process.pid).children():
             if child.name() == f"speech-{name}":

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -76,7 +77,7 @@ class Site:
 
     def enqueue(self) -> None:
         """Queue a task that finds nothing to do, from a process of its own."""
-        code = "from speechsite.core import queue; queue.enqueue('jobs.tasks.deliver')"
+        code = "from speechsite.core import queue; queue.enqueue('jobs.tasks.catch_up')"
         command = [sys.executable, str(ROOT / "manage.py"), "shell", "-c", code]
         subprocess.run(command, env=self.environment, check=True, timeout=PATIENCE)
 
@@ -180,7 +181,7 @@ def test_nobody_is_left_when_the_supervisor_is_killed(site: Site) -> None:
     until(lambda: alive(site.family) == [], 15)
 
 
-@pytest.mark.parametrize("name", ["web", "worker"])
+@pytest.mark.parametrize("name", ["web", "worker", "duties"])
 def test_a_killed_child_comes_back_and_leaves_nobody(site: Site, name: str) -> None:
     victim = site.child(name)
     its_family = [victim, *victim.children(recursive=True)]
@@ -211,13 +212,66 @@ def test_the_queue_goes_on_after_its_idle_processes_were_killed(
     assert site.process.wait(20) == 0, site.said()
 
 
+DYING = """
+import time
+from speechsite.core import kin
+from speechsite.management import supervisor
+from speechsite.management.supervisor import Child, Supervisor
+
+supervisor.LONGEST_PAUSE_SECONDS = 0.05
+
+def web():
+    while kin.deaths()["worker"] <= supervisor.MAX_EARLY_DEATHS + 5:
+        time.sleep(0.05)
+    supervisor.say(f"the web still stands, and knows: {kin.deaths()}")
+    time.sleep(60)
+
+def die():
+    return 3
+
+first = Child("web", VITAL, is_vital=True)
+raise SystemExit(Supervisor([first, Child("worker", OTHER)]).run())
+"""
+
+
+def test_a_worker_that_keeps_dying_leaves_the_web_standing() -> None:
+    code = DYING.replace("VITAL", "web").replace("OTHER", "die")
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        alarm = threading.Timer(PATIENCE, process.kill)
+        alarm.start()
+        said = ""
+        for line in process.stdout:
+            said += line
+            if "still stands" in line:
+                process.terminate()
+        alarm.cancel()
+    assert "the web still stands, and knows: {'web': 0, 'worker': " in said
+    assert "giving up" not in said
+
+
+def test_a_web_that_keeps_dying_ends_the_site_for_whoever_watches_it() -> None:
+    code = DYING.replace("VITAL", "die").replace("OTHER", "web")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "The web process ended with code 3 again and again; giving up." in done.stdout
+
+
 def test_what_is_forked_again_and_again_has_no_threads(site: Site) -> None:
     assert psutil.Process(site.process.pid).num_threads() == 1
 
 
-def test_the_worker_does_not_keep_the_port(site: Site) -> None:
+def test_worker_and_duties_do_not_keep_the_port(site: Site) -> None:
     worker = site.child("worker")
-    for process in (worker, *worker.children(recursive=True)):
+    for process in (worker, *worker.children(recursive=True), site.child("duties")):
         assert process.net_connections() == []
 
 

@@ -26,6 +26,7 @@ from speechsite.accounts.models import User
 from speechsite.audio import probe
 from speechsite.audio.decode import NotAudio, TooLong
 from speechsite.core.ids import new_id, new_token
+from speechsite.duties import outbox
 from speechsite.providers import types
 from speechsite.providers.types import Feature
 from speechsite.upstreams import channels
@@ -178,8 +179,9 @@ def keep(voice: Voice, recordings: Sequence[Recording]) -> list[Sample]:
 
 def drop(sample: Sample) -> None:
     """Delete a recording and its file."""
-    sample.delete()
-    default_storage.delete(sample.file)
+    with transaction.atomic():
+        outbox.add("file", [sample.file])
+        sample.delete()
 
 
 def _read(file: Uploaded) -> Recording:

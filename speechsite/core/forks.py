@@ -16,6 +16,7 @@ from multiprocessing.sharedctypes import RawValue
 from typing import Any
 
 LARGEST = 1024 * 1024  # bytes of a message; the system allows some 200,000
+PAUSE = 0.05  # seconds between looks whether the last message was taken
 SHORT = 2000  # characters that are left of a result too large to be told
 
 
@@ -38,15 +39,20 @@ class Stop:
 class Mail:
     """A queue of small messages: each goes whole to one reader, which the system chooses.
 
-    Writing waits while there are many unread. It has what django-q2 asks of a queue.
+    Writing waits while there are many unread; with `single_until`, while there is one, until
+    that is set. It has what django-q2 asks of a queue.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, single_until: Stop | None = None) -> None:
+        self._single_until = single_until
         pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         # Kept as numbers, as long as the process lives.
         self._reading, self._writing = (end.detach() for end in pair)
 
     def put(self, message: Any) -> None:
+        stop = self._single_until
+        while stop is not None and not self.empty() and not stop.wait(PAUSE):
+            pass
         try:
             os.write(self._writing, pickle.dumps(message))
         except OSError as error:

@@ -1,7 +1,8 @@
 """The queue: the only caller of django-q2's `async_task`, and the cluster that we run.
 
 A task means "there may be work", nothing more: losing one or running one twice is
-harmless, because the database rows say what is due.
+harmless, because the database rows say what is due. What else has to be done is no task
+but a duty, see `speechsite.duties`.
 """
 
 from __future__ import annotations
@@ -12,16 +13,21 @@ import signal
 import threading
 import time
 import uuid
+from datetime import datetime
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+import redis
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
+from django_q.brokers import get_broker
 from django_q.cluster import Sentinel
-from django_q.models import Schedule
+from django_q.models import OrmQ, Schedule
 from django_q.monitor import monitor
 from django_q.pusher import pusher
 from django_q.signals import post_spawn
+from django_q.signing import SignedPackage
 from django_q.tasks import async_task
 from django_q.worker import worker
 
@@ -47,11 +53,35 @@ def enqueue(function: str, *args: int | str) -> None:
 
 
 def every_minute(function: str) -> None:
-    """See to it that a task runs each minute; says so once, however often it is called."""
+    """See to it that this task, and no other, runs each minute."""
+    Schedule.objects.exclude(name=function).delete()
     Schedule.objects.update_or_create(
         name=function,
         defaults={"func": function, "schedule_type": Schedule.MINUTES, "minutes": 1},
     )
+
+
+def oldest_wait() -> float:
+    """Seconds since the first task was queued that no worker has been given.
+
+    Raises OSError when the queue cannot be asked.
+    """
+    broker = get_broker()
+    if settings.Q_CLUSTER.get("orm"):
+        row = OrmQ.objects.filter(key=broker.list_key).order_by("pk").first()
+        if row is None:
+            return 0.0
+        # Also one that a cluster of another kind has locked: it waits until it has run.
+        return _seconds_since(row.task.get("started") or row.lock)
+    try:
+        first = broker.connection.lindex(broker.list_key, 0)
+    except redis.RedisError as error:
+        raise OSError("Redis does not answer") from error
+    return _seconds_since(SignedPackage.loads(first)["started"]) if first else 0.0
+
+
+def _seconds_since(then: datetime) -> float:
+    return max((timezone.now() - then).total_seconds(), 0.0)
 
 
 def is_stopping() -> bool:
@@ -81,7 +111,9 @@ class SmallSentinel(Sentinel):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.task_queue, self.result_queue, self.event_out = Mail(), Mail(), Stop()
+        self.event_out = Stop()
+        # A task stays in the queue, where it is seen and survives us, until a worker is free.
+        self.task_queue, self.result_queue = Mail(single_until=self.event_out), Mail()
 
     def spawn_worker(self) -> None:
         self.spawn_process(worker, self.task_queue, self.result_queue, Timer(), self.timeout)

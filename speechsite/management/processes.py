@@ -1,6 +1,6 @@
-"""What `manage.py up` runs: a supervisor, and its forks: one web process, one queue cluster.
+"""What `manage.py up` runs: a supervisor and its forks: web, worker (a queue cluster), duties.
 
-What web and worker need is loaded once, before they are forked, and stays in memory once.
+What they need is loaded once, before they are forked, and stays in memory once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DRAIN_SECONDS = 4
 LARGEST_SOCKET_MESSAGE = 4 * 1024 * 1024
 
 
-# What each of the two needs: nothing of it may start a thread or open a database.
+# What each of them needs: nothing of it may start a thread or open a database.
 NEEDS = {
     "web": (
         "speechsite.asgi",
@@ -38,6 +38,13 @@ NEEDS = {
         "jobs.tasks",
         "speechsite.providers.builtin.adapter",
     ),
+    "duties": (
+        "speechsite.duties.runner",
+        "jobs.tasks",
+        "jobs.outbound",
+        "jobs.callbacks",
+        "uvloop",
+    ),
 }
 
 
@@ -48,7 +55,10 @@ def supervise(
     loading.finish(module for name in names for module in NEEDS[name])
     port = listener.getsockname()[1] if listener else 0
     parent = os.getpid()
-    children = [Child(name, partial(_live, name, parent, listener)) for name in names]
+    children = [
+        Child(name, partial(_live, name, parent, listener), is_vital=name == "web")
+        for name in names
+    ]
     return Supervisor(children, address=address, port=port, ready_text=ready_text).run()
 
 
@@ -91,6 +101,18 @@ def work() -> int:
     return 0 if queue.run() else 1
 
 
+def do_duties() -> int:
+    """See to the duties until SIGTERM."""
+    from speechsite.core.forks import Stop
+    from speechsite.duties.runner import Runner
+
+    stop = Stop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    Runner(stop).run()
+    return 0
+
+
 def _leave_on_signals() -> None:
     """Until there is something to stop, being asked to end means to go."""
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -98,7 +120,7 @@ def _leave_on_signals() -> None:
 
 
 def _live(name: str, parent: int, listener: socket.socket | None) -> int:
-    """Be the web process or the worker, in a fork of the supervisor."""
+    """Be one of the site's processes, in a fork of the supervisor."""
     lifeline.end_with_parent(parent)
     lifeline.call_this(f"speech-{name}")
     if name == "web":
@@ -106,7 +128,7 @@ def _live(name: str, parent: int, listener: socket.socket | None) -> int:
         return serve(listener)
     if listener is not None:
         listener.close()
-    return work()
+    return work() if name == "worker" else do_duties()
 
 
 def _allow_many_sockets() -> None:

@@ -16,6 +16,7 @@ from jobs import late
 from jobs.models import Job, Segment
 from jobs.states import JobState, SegmentState
 from speechsite.credits.models import LedgerEntry, Wallet
+from speechsite.duties.models import Duty
 from speechsite.upstreams import secrets
 from speechsite.upstreams.models import Channel
 from tests.fakes.kie import FakeKie
@@ -224,11 +225,10 @@ def test_a_success_after_the_release_is_booked_and_charged_to_nobody(
     available = Wallet.objects.get(user=job.user).available
     [task] = fake.tasks.values()
     task.ready_at = 0
-    OrmQ.objects.all().delete()
     assert {send(kie, fake.callback_for(task)) for _ in range(20)} == {200}
-    assert [entry.task["func"] for entry in OrmQ.objects.all()] == [late.ASK]
-    late.ask(piece.pk)
-    late.ask(piece.pk)
+    assert [(duty.kind, duty.key) for duty in Duty.objects.all()] == [(late.LOOK, str(piece.pk))]
+    late.look(str(piece.pk))
+    late.look(str(piece.pk))
     piece.refresh_from_db()
     assert (piece.state, piece.possible_cost) == (SegmentState.FAILED, False)
     assert float(piece.upstream_cost or 0) == task.credits

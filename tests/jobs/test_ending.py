@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
-from django_q.models import OrmQ
 
-from jobs import claims, ending, holders, lifecycle, renditions, streaming
+from jobs import claims, ending, files, holders, lifecycle, renditions, streaming
 from jobs.models import Job
 from jobs.placing import Origin, Speaker
 from jobs.states import JobState, SegmentState
 from speechsite.credits import ledger
+from speechsite.duties.models import Duty
 from speechsite.upstreams.models import Channel
 from tests.jobs.conftest import claimed, delivered, work
 from tests.jobs.upstream_site import Site, settled
@@ -87,8 +87,7 @@ def test_deleting_it_removes_its_file(open_site: Open) -> None:
     job = settled(spoken_here(open_site("elevenlabs")).job)
     stored = job.audio
     lifecycle.delete(job)
-    asked = [entry.task for entry in OrmQ.objects.all()]
-    assert [stored] in [list(task["args"]) for task in asked if "remove_file" in task["func"]]
+    assert Duty.objects.filter(kind=files.FILE, key=stored).exists()
 
 
 def test_a_long_piece_is_joined_as_always(open_site: Open, monkeypatch: pytest.MonkeyPatch) -> None:

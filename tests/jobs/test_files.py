@@ -22,10 +22,11 @@ from django.db import connections
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
-from jobs import bundles, files, lifecycle, names, tasks
+from jobs import bundles, files, lifecycle, names
 from jobs.models import Job, media_name
 from speechsite.accounts.models import User
 from speechsite.audio import probe
+from speechsite.duties import outbox
 from tests.fakes.tones import tone
 from tests.jobs.conftest import claimed, delivered
 
@@ -109,9 +110,8 @@ def test_deleting_removes_the_sound_and_what_was_made_of_it(spoken: Place, clien
     body_of(client.get(files.link(job, "audio", format="wav_22050")))
     folder = job.audio.rpartition("/")[0]
     assert len(default_storage.listdir(folder)[1]) == 2
-    audio = job.audio
     lifecycle.delete(job)
-    tasks.remove_file(audio)
+    outbox.work(files.FILE, lambda: False)
     assert default_storage.listdir(folder)[1] == []
 
 

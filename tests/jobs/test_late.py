@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,15 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
-from django_q.models import OrmQ
 
-from jobs import claims, joining, late, lifecycle
+from jobs import claims, files, joining, late, lifecycle
 from jobs.models import Job, Segment
 from jobs.outcomes import Refused
 from jobs.states import JobState, SegmentState
-from jobs.tasks import remove_file
 from speechsite.credits import ledger
 from speechsite.credits.models import LedgerEntry, Wallet
+from speechsite.duties import leases, outbox
+from speechsite.duties.models import Duty
 from speechsite.upstreams.models import Offer
 from tests.credits.test_races import ON_POSTGRESQL, crowd
 from tests.fakes.kie import FakeKie
@@ -44,12 +45,9 @@ def entries(job: Job) -> list[str]:
     return sorted(LedgerEntry.objects.filter(job_id=job.pk).values_list("kind", flat=True))
 
 
-def run_queued(name: str) -> None:
-    """Run what is queued under a name, as the queue would."""
-    for entry in OrmQ.objects.all():
-        if entry.task["func"] == name:
-            entry.delete()
-            {"jobs.tasks.remove_file": remove_file, late.ASK: late.ask}[name](*entry.task["args"])
+def see_to(kind: str) -> None:
+    """Do what is due of a kind, as the duties' process would."""
+    outbox.work(kind, lambda: False)
 
 
 @pytest.fixture
@@ -91,7 +89,7 @@ def test_the_second_late_piece_replaces_the_file(given_up: list[Segment], settin
     for piece in reversed(given_up):
         assert lifecycle.deliver_late(piece, delivered(piece))
         work()
-    run_queued("jobs.tasks.remove_file")
+    see_to(files.FILE)
     job = settled(job_of(given_up[0]))
     assert 950 < job.duration_ms < 1150
     # Two pieces and what was made of them; the file with one piece is gone.
@@ -168,7 +166,7 @@ def test_a_late_piece_can_be_deleted(given_up: list[Segment], settings: Any) -> 
     lifecycle.deliver_late(given_up[0], delivered(given_up[0]))
     work()
     lifecycle.delete(job_of(given_up[0]))
-    run_queued("jobs.tasks.remove_file")
+    see_to(files.FILE)
     assert files_of(settings) == []
 
 
@@ -188,13 +186,13 @@ def test_a_deletion_at_that_moment_leaves_no_file(given_up: list[Segment], setti
     def deliver() -> None:
         sound = delivered(given_up[0])
         if not lifecycle.deliver_late(given_up[0], sound):
-            remove_file(sound.audio)
+            files.erase(sound.audio)
 
     job = job_of(given_up[0])
     calls: list[Callable[[], Any]] = [deliver] * 10 + [partial(lifecycle.delete, job)] * 2
     random.shuffle(calls)
     assert not [one for one in crowd(calls) if isinstance(one, Exception)]
-    run_queued("jobs.tasks.remove_file")
+    see_to(files.FILE)
     assert files_of(settings) == []
     assert job_of(given_up[0]).segments.with_sound().count() == 0
 
@@ -224,7 +222,6 @@ def lost(here: Site) -> tuple[Job, Task]:
     assert settled(job).state == JobState.FAILED
     [task] = fake.tasks.values()
     task.ready_at = 0
-    OrmQ.objects.all().delete()
     return job, task
 
 
@@ -240,7 +237,7 @@ def test_a_callback_after_the_deadline_brings_the_sound_for_nothing(
     job, task = lost(kie)
     funds = Wallet.objects.get(user=job.user).available
     assert {call_back(kie, task) for _ in range(100)} == {200}
-    run_queued(late.ASK)
+    see_to(late.LOOK)
     kie.work()
     job, piece = settled(job), job.segments.get()
     assert (job.state, job.charged) == (JobState.FAILED, 0)
@@ -262,7 +259,7 @@ def test_many_askings_at_once_store_one_sound(kie: Site, settings: Any) -> None:
     job, task = lost(kie)
     call_back(kie, task)
     piece = job.segments.get()
-    assert crowd([partial(late.ask, piece.pk)] * 12) == [None] * 12
+    assert crowd([partial(late.look, str(piece.pk))] * 12) == [None] * 12
     assert len(files_of(settings)) == 1
     assert job.events.filter(kind="audio_late").count() == 1
 
@@ -275,7 +272,7 @@ def test_a_late_sound_that_is_damaged_costs_only_us(kie: Site, settings: Any, fa
     task.fault = fault
     task.audio = damaged(task.audio) if fault is Fault.AUDIO_DAMAGED else task.audio
     call_back(kie, task)
-    run_queued(late.ASK)
+    see_to(late.LOOK)
     piece = job.segments.get()
     assert (float(piece.upstream_cost or 0), piece.possible_cost) == (task.credits, False)
     assert (piece.audio, settled(job).is_joinable, files_of(settings)) == ("", False, [])
@@ -285,27 +282,29 @@ def test_what_could_not_be_asked_is_asked_again(kie: Site) -> None:
     """Also when the process died while it asked."""
     job, task = lost(kie)
     call_back(kie, task)
-    OrmQ.objects.all().delete()
-    late.take_up()
-    assert not OrmQ.objects.exists()  # somebody may be at it
     fake = kie.fakes["kie"]
     fake.fault, fake.everywhere = Fault.MAINTENANCE, True
-    late.ask(job.segments.get().pk)
+    see_to(late.LOOK)
+    duty = Duty.objects.get(kind=late.LOOK)
+    assert duty.attempts == 1
+    assert duty.due_at > timezone.now()
     assert not job.segments.with_sound().exists()
     fake.fault, fake.everywhere = Fault.NONE, False
-    Segment.objects.update(lease_until=timezone.now())
-    late.take_up()
-    run_queued(late.ASK)
+    ago = timezone.now() - timedelta(seconds=1)
+    Duty.objects.update(due_at=ago, lease_until=timezone.now() + leases.LEASE)
+    see_to(late.LOOK)
+    assert not job.segments.with_sound().exists()  # somebody may be at it
+    Duty.objects.update(lease_until=ago)
+    see_to(late.LOOK)
     assert job.segments.with_sound().exists()
-    late.take_up()
-    assert not [one for one in OrmQ.objects.all() if one.task["func"] == late.ASK]
+    assert not Duty.objects.exists()
 
 
 def test_a_deleted_job_is_only_billed(kie: Site, settings: Any) -> None:
     job, task = lost(kie)
     lifecycle.delete(job)
     call_back(kie, task)
-    run_queued(late.ASK)
+    see_to(late.LOOK)
     piece = job.segments.get()
     assert float(piece.upstream_cost or 0) == task.credits
     assert (piece.audio, files_of(settings)) == ("", [])
@@ -316,11 +315,11 @@ def test_a_task_that_goes_on_is_left_until_its_next_callback(kie: Site) -> None:
     job, task = lost(kie)
     task.ready_at = task.accepted_at + 10_000
     call_back(kie, task)
-    run_queued(late.ASK)
+    see_to(late.LOOK)
     piece = job.segments.get()
     assert (piece.possible_cost, piece.lease_until) == (True, None)
     task.fault = Fault.TASK_FAILS
     task.ready_at = 0
     call_back(kie, task)
-    run_queued(late.ASK)
+    see_to(late.LOOK)
     assert not job.segments.get().possible_cost

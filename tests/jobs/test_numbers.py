@@ -5,16 +5,15 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
 from django.utils import timezone
-from django_q.models import OrmQ
 
-from jobs import lifecycle, numbers
+from jobs import files, lifecycle, numbers
 from jobs.models import Job, NumberedFile
 from speechsite.accounts.models import User
+from speechsite.duties.models import Duty
 
 pytestmark = pytest.mark.django_db
 Place = Callable[..., Job]
@@ -62,9 +61,4 @@ def test_old_texts_are_swept_with_their_files(ada: User, place: Place) -> None:
     assert numbers.sweep() == 1
     left = set(NumberedFile.objects.values_list("pk", flat=True))
     assert left == {fresh.pk, result.pk}
-    removals = [task for task in _queued() if task["func"] == "jobs.tasks.remove_file"]
-    assert [task["args"] for task in removals] == [(old.file,)]
-
-
-def _queued() -> list[dict[str, Any]]:
-    return [task.task for task in OrmQ.objects.all()]
+    assert list(Duty.objects.values_list("kind", "key")) == [(files.FILE, old.file)]

@@ -15,12 +15,18 @@ from django.db import OperationalError, connections
 from speechsite.management import prepare, processes
 
 BACKLOG = 1024
+# Duties go where the work is done.
+CHILDREN = {
+    "web": ["web"],
+    "worker": ["worker", "duties"],
+    None: ["web", "worker", "duties"],
+}
 # What keeps idle processes small: no pool of arithmetic threads, few arenas of memory.
 FRUGAL = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
 
 class Command(BaseCommand):
-    help = "Runs the whole site: prepares the database, then starts web and worker."
+    help = "Runs the whole site: prepares the database, then starts web, worker and duties."
     requires_system_checks = []
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -32,7 +38,7 @@ class Command(BaseCommand):
         parser.add_argument("--socket", type=int, help=argparse.SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        names = [options["only"]] if options["only"] else ["web", "worker"]
+        names = CHILDREN[options["only"]]
         if options["prepared"]:
             sys.exit(self._supervise(names, options["socket"], options["host"]))
         listener = self._listen(options["host"], options["port"]) if "web" in names else None
