@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
 
 import pytest
+import redis
+import time_machine
 from django.db import OperationalError, connection
 from django.test import Client, override_settings
 from django.utils import timezone
 from django_q.models import OrmQ
+from django_q.signing import SignedPackage
 
 from speechsite.accounts.models import User
+from speechsite.core import kin, queue
 from speechsite.credits.models import Wallet
+from speechsite.duties import outbox
+from speechsite.duties.models import Duty, Routine
 from speechsite.pages import health
 from speechsite.upstreams.models import Channel
 
@@ -41,7 +51,8 @@ def test_ready_when_everything_works(client: Client, db: None) -> None:
     response = client.get("/readyz")
     assert response.status_code == 200, response.content
     assert {name: part["ok"] for name, part in response.json()["checks"].items()} == {
-        "database": True, "migrations": True, "queue": True, "engine": True,
+        "database": True, "migrations": True, "queue": True, "duties": True, "processes": True,
+        "engine": True,
     }  # fmt: skip
 
 
@@ -68,8 +79,92 @@ def test_a_task_that_nobody_takes_makes_the_site_unready(client: Client, db: Non
     assert "is the worker running?" in response.json()["checks"]["queue"]["problem"]
 
 
-def test_a_task_under_way_is_no_wait(client: Client, db: None) -> None:
-    OrmQ.objects.create(key="speechsite", payload="", lock=timezone.now() + timedelta(hours=1))
+def test_a_task_that_a_cluster_has_locked_and_lost_is_seen_too(client: Client, db: None) -> None:
+    """django-q2's own broker locks for hours; if its process died, nobody has the task."""
+    with time_machine.travel(timezone.now() - timedelta(minutes=30)):
+        queue.enqueue("jobs.tasks.work")
+    OrmQ.objects.update(lock=timezone.now() + timedelta(hours=6))
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert "is the worker running?" in response.json()["checks"]["queue"]["problem"]
+
+
+def test_a_task_that_waits_in_redis_is_seen_too(
+    client: Client, db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = timezone.now() - timedelta(minutes=30)
+    lists = SimpleNamespace(lindex=lambda key, at: SignedPackage.dumps({"started": began}))
+    broker = SimpleNamespace(connection=lists, list_key="q")
+    monkeypatch.setattr(queue, "get_broker", lambda: broker)
+    settings.Q_CLUSTER = {"redis": "redis://127.0.0.1:1"}
+    assert 1790 < queue.oldest_wait() < 1810
+    assert client.get("/readyz").status_code == 503
+
+
+def test_a_redis_that_does_not_answer_is_named(client: Client, db: None, settings: Any) -> None:
+    settings.Q_CLUSTER = {"redis": "redis://127.0.0.1:1"}
+    with patch.object(queue, "get_broker", _redis_that_is_away):
+        response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["checks"]["queue"]["problem"] == "Redis does not answer"
+
+
+def _redis_that_is_away() -> Any:
+    def lindex(*_: object) -> None:
+        raise redis.ConnectionError
+
+    return SimpleNamespace(connection=SimpleNamespace(lindex=lindex), list_key="q")
+
+
+@pytest.mark.parametrize("is_taken", [False, True])
+def test_a_watch_that_is_three_minutes_late_makes_the_site_unready(
+    client: Client, db: None, monkeypatch: pytest.MonkeyPatch, is_taken: bool
+) -> None:
+    now = timezone.now()
+    monkeypatch.setattr(health._Memory, "began", now - timedelta(hours=1))
+    until = now + timedelta(seconds=30) if is_taken else None
+    row = Routine.objects.create(
+        name="jobs.tasks.watch", due_at=now - timedelta(seconds=170), lease_until=until
+    )
+    assert client.get("/readyz").status_code == 200
+    Routine.objects.update(due_at=row.due_at - timedelta(seconds=15))
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert "duties process" in response.json()["checks"]["duties"]["problem"]
+
+
+@pytest.mark.parametrize("is_taken", [False, True])
+def test_a_duty_that_waits_too_long_makes_the_site_unready(
+    client: Client, db: None, is_taken: bool
+) -> None:
+    outbox.add("file", ["jobs/a.mp3"])
+    assert client.get("/readyz").status_code == 200
+    long_ago = timezone.now() - timedelta(hours=1)
+    until = timezone.now() + timedelta(minutes=1) if is_taken else None
+    Duty.objects.update(due_at=long_ago, lease_until=until)
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert "(file)" in response.json()["checks"]["duties"]["problem"]
+    text = client.get("/metrics").content.decode()
+    [age] = re.findall(r'speechsite_oldest_duty_seconds\{kind="file"\} (\S+)', text)
+    assert 3590 < float(age) < 3700
+
+
+def test_every_kind_of_duty_has_its_age_in_the_metrics(client: Client, db: None) -> None:
+    text = client.get("/metrics").content.decode()
+    for kind in ("webhook", "callback", "file", "late_look"):
+        assert f'speechsite_oldest_duty_seconds{{kind="{kind}"}}' in text
+    assert 'speechsite_routine_late_seconds{routine="jobs.tasks.watch"}' in text
+
+
+def test_a_process_that_keeps_dying_is_named(client: Client, db: None) -> None:
+    kin.note_deaths("worker", health.MOST_DEATHS + 1)
+    try:
+        response = client.get("/readyz")
+    finally:
+        kin.note_deaths("worker", 0)
+    assert response.status_code == 503
+    assert "the worker process dies" in response.json()["checks"]["processes"]["problem"]
     assert client.get("/readyz").status_code == 200
 
 

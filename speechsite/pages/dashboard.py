@@ -52,7 +52,7 @@ def _today(since: datetime) -> list[dict[str, Any]]:
 
 
 def _now() -> list[dict[str, Any]]:
-    waited = max(health.oldest_wait(), health.oldest_task())
+    waited = health.longest_wait()
     live = Segment.objects.unfinished().count()
     held = Wallet.objects.aggregate(sum=Sum("held"))["sum"] or 0
     is_late = waited > LONG_WAIT_SECONDS

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -17,11 +18,13 @@ from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from django_q.models import OrmQ
 
+from jobs import callbacks, outbound
 from jobs.models import Segment
 from jobs.states import SegmentState
+from speechsite.core import kin, queue
 from speechsite.core.ids import new_token
+from speechsite.duties import outbox, routines
 from speechsite.providers.builtin.adapter import Builtin
 from speechsite.providers.errors import ProviderError
 from speechsite.providers.types import SpeechOrder
@@ -31,6 +34,9 @@ log = logging.getLogger(__name__)
 VOICE = "en-us"
 ENGINE_PATIENCE = 5.0
 ENGINE_SECONDS = 15.0  # how long its last answer is believed
+WATCH = "jobs.tasks.watch"
+WATCH_LATE_SECONDS = 180
+MOST_DEATHS = 5  # of a process, each soon after it began
 
 
 class NotReady(Exception):
@@ -43,6 +49,7 @@ class _Memory:
     is_migrated = False
     engine_problem = ""
     engine_until = 0.0
+    began = timezone.now()
 
 
 @require_safe
@@ -70,10 +77,29 @@ def oldest_wait() -> float:
 
 
 def oldest_task() -> float:
-    """Seconds for which the first task has been in the queue; 0 where Redis keeps it."""
-    now = timezone.now()
-    queued = OrmQ.objects.filter(lock__lte=now)
-    return _seconds_since(queued.order_by("lock").values_list("lock", flat=True).first(), now)
+    """Seconds for which the first task has been in the queue, in the database or in Redis."""
+    try:
+        return queue.oldest_wait()
+    except OSError as error:
+        raise NotReady(str(error)) from error
+
+
+def longest_wait() -> float:
+    """Seconds for which anything at all has been waiting: work, wakes or duties."""
+    with suppress(NotReady):
+        return max(oldest_wait(), oldest_task(), *duty_ages().values(), routine_ages()[WATCH])
+    return oldest_wait()
+
+
+def duty_ages() -> dict[str, float]:
+    """Seconds for which the first duty of each kind has been due, taken ones included."""
+    sent = {"webhook": outbound.oldest_wait(), "callback": callbacks.oldest_wait()}
+    return sent | outbox.ages()
+
+
+def routine_ages() -> dict[str, float]:
+    """By how many seconds each routine is late."""
+    return routines.lateness(_Memory.began)
 
 
 def _seconds_since(then: datetime | None, now: datetime) -> float:
@@ -114,6 +140,27 @@ def _queue() -> dict[str, Any]:
     return {name: round(seconds, 1) for name, seconds in waited.items()}
 
 
+def _duties() -> dict[str, Any]:
+    """What else has to be done is done in time, and the safety net is stretched each minute."""
+    late = routine_ages()[WATCH]
+    ages = duty_ages()
+    kind = max(ages, key=lambda name: ages[name])
+    if late > WATCH_LATE_SECONDS:
+        raise NotReady(f"{WATCH} is {late:.0f} s late: is the duties process running?")
+    if ages[kind] > settings.READY_MAX_WAIT_SECONDS:
+        raise NotReady(f"a duty ({kind}) has been waiting for {ages[kind]:.0f} s")
+    shown = {name: round(seconds, 1) for name, seconds in ages.items()}
+    return {"watch_late_seconds": round(late, 1), "oldest_seconds": shown}
+
+
+def _processes() -> dict[str, Any]:
+    """No process of this machine dies again and again."""
+    dying = [name for name, number in kin.deaths().items() if number > MOST_DEATHS]
+    if dying:
+        raise NotReady(f"the {' and the '.join(dying)} process dies again and again: see the log")
+    return {}
+
+
 def _engine() -> dict[str, Any]:
     """The built-in engine speaks a word; asked again after a while."""
     if time.monotonic() >= _Memory.engine_until:
@@ -144,5 +191,7 @@ CHECKS: dict[str, Callable[[], dict[str, Any]]] = {
     "database": _database,
     "migrations": _migrations,
     "queue": _queue,
+    "duties": _duties,
+    "processes": _processes,
     "engine": _engine,
 }

@@ -6,7 +6,7 @@ Nothing is counted in memory, so any web process gives the whole site's figures.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from django.conf import settings
 from django.db.models import Count, Sum
@@ -20,7 +20,9 @@ from prometheus_client.registry import Collector
 
 from jobs.models import Job, Segment
 from jobs.states import JobState, SegmentState
+from speechsite.core import kin
 from speechsite.credits.models import MILLI, Wallet
+from speechsite.duties import outbox
 from speechsite.pages import health
 from speechsite.upstreams.models import Channel
 
@@ -55,13 +57,41 @@ def _segments() -> Iterator[Metric]:
 
 
 def _queue() -> Iterator[Metric]:
-    for name, text, value in (
-        ("segment", "first due segment", health.oldest_wait()),
-        ("task", "first task in the queue", health.oldest_task()),
+    for name, text, ask in (
+        ("segment", "first due segment", health.oldest_wait),
+        ("task", "first task in the queue", health.oldest_task),
     ):
+        try:
+            value = ask()
+        except health.NotReady:
+            continue  # no figure is better than a wrong one
         yield GaugeMetricFamily(
             f"speechsite_oldest_{name}_seconds", f"Age of the {text}.", value=value
         )
+
+
+def _duties() -> Iterator[Metric]:
+    yield _gauge(
+        "speechsite_oldest_duty_seconds",
+        "For how long the first duty of a kind has been due, taken or not.",
+        health.duty_ages(),
+    )
+    yield _gauge("speechsite_duties", "Duties in the outbox, by kind.", outbox.counts())
+    yield _gauge(
+        "speechsite_routine_late_seconds",
+        "By how much a routine is late.",
+        health.routine_ages(),
+        label="routine",
+    )
+
+
+def _processes() -> Iterator[Metric]:
+    yield _gauge(
+        "speechsite_process_deaths",
+        "How often a process of this machine died in a row, soon after it began.",
+        kin.deaths(),
+        label="process",
+    )
 
 
 def _credits() -> Iterator[Metric]:
@@ -82,6 +112,15 @@ def _channels() -> Iterator[Metric]:
         for state in Channel.Breaker.values:
             states.add_metric([channel.slug, state], float(channel.breaker == state))
     yield states
+
+
+def _gauge(
+    name: str, text: str, values: Mapping[str, float], label: str = "kind"
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for kind, value in values.items():
+        family.add_metric([kind.replace(" ", "_")], value)
+    return family
 
 
 def _by_state(
@@ -112,6 +151,8 @@ FIGURES: tuple[Callable[[], Iterator[Metric]], ...] = (
     _jobs,
     _segments,
     _queue,
+    _duties,
+    _processes,
     _credits,
     _channels,
 )
