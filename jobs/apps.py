@@ -29,6 +29,7 @@ def _register_duties() -> None:
     # One at a time: a download may take minutes.
     outbox.register(outbox.Kind("late look", "jobs.late.look", at_once=1))
     routines.every("jobs.tasks.watch", timedelta(minutes=1))
+    routines.nightly("jobs.tasks.audit")
 
 
 def _take_up(**_: Any) -> None:

@@ -6,7 +6,7 @@ import logging
 
 from django.db import DatabaseError, connection
 
-from jobs import claims, lifecycle, numbers, placing, retention
+from jobs import audits, claims, lifecycle, numbers, placing, retention
 from jobs.worker import Worker
 from speechsite.core import loops, queue
 from speechsite.duties import runner
@@ -43,6 +43,11 @@ def watch() -> None:
     retention.sweep()
     numbers.sweep()
     queue.enqueue(placing.WORK)
+
+
+def audit() -> None:
+    """Add the ledger up, each night; `/readyz` and the administrator's page tell the result."""
+    audits.run()
 
 
 def catch_up() -> None:

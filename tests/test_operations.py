@@ -18,9 +18,10 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
+from jobs import tasks
 from speechsite.accounts.models import User
 from speechsite.core import kin, queue
-from speechsite.credits.models import Wallet
+from speechsite.credits.models import AuditRun, Wallet
 from speechsite.duties import outbox
 from speechsite.duties.models import Duty, Routine
 from speechsite.pages import health
@@ -52,8 +53,34 @@ def test_ready_when_everything_works(client: Client, db: None) -> None:
     assert response.status_code == 200, response.content
     assert {name: part["ok"] for name, part in response.json()["checks"].items()} == {
         "database": True, "migrations": True, "queue": True, "duties": True, "processes": True,
-        "engine": True,
+        "engine": True, "credits": True,
     }  # fmt: skip
+
+
+def test_a_difference_in_the_ledger_is_told_and_sends_nobody_away(
+    client: Client, wallet: Wallet, ledger_may_be_wrong: None
+) -> None:
+    Wallet.objects.filter(pk=wallet.pk).update(available=wallet.available + 1)
+    tasks.audit()
+    response = client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json()["checks"]["credits"] == {
+        "ok": False, "problem": "the ledger does not add up: 1 differences",
+    }  # fmt: skip
+    assert "speechsite_ledger_differences 1.0" in client.get("/metrics").content.decode()
+    Wallet.objects.filter(pk=wallet.pk).update(available=wallet.available)
+    tasks.audit()
+    assert client.get("/readyz").json()["checks"]["credits"]["ok"]
+    assert "speechsite_ledger_differences 0.0" in client.get("/metrics").content.decode()
+
+
+@pytest.mark.parametrize(("days", "is_ok"), [(1, True), (3, False)])
+def test_an_audit_that_does_not_come_is_told(
+    client: Client, wallet: Wallet, days: int, is_ok: bool
+) -> None:
+    tasks.audit()
+    AuditRun.objects.update(finished_at=timezone.now() - timedelta(days=days))
+    assert client.get("/readyz").json()["checks"]["credits"]["ok"] is is_ok
 
 
 def test_an_engine_that_does_not_speak_is_named(

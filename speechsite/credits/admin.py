@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
@@ -23,7 +23,7 @@ from speechsite.accounts.models import User
 from speechsite.core.adminpages import Page, ReadOnlyInline, ReadOnlyPage
 from speechsite.credits import ledger, prices
 from speechsite.credits.forms import MoveForm, PriceForm
-from speechsite.credits.models import LedgerEntry, Price, Wallet
+from speechsite.credits.models import AuditRun, LedgerEntry, Price, Wallet
 
 
 def signed(millicredits: int) -> str:
@@ -158,6 +158,20 @@ class LedgerEntryAdmin(EntryColumns, ReadOnlyPage):
     @display(description=_("account"), ordering="wallet__user__email")
     def wallet_of(self, entry: LedgerEntry) -> str:
         return str(entry.wallet.user)
+
+
+@admin.register(AuditRun)
+class AuditRunAdmin(ReadOnlyPage):
+    """Each night the ledger is added up; a difference is for a person to look at."""
+
+    list_display = ("finished_at", "wallets", "entries", "differences")
+    fields = readonly_fields = (
+        "started_at", "finished_at", "wallets", "entries", "differences", "found",
+    )  # fmt: skip
+
+    @display(description=_("problems"))
+    def found(self, run: AuditRun) -> str:
+        return format_html_join("", "<p>{}</p>", ([problem] for problem in run.problems)) or "–"
 
 
 @admin.register(Price)

@@ -114,6 +114,25 @@ class LedgerEntry(models.Model):
         raise TypeError("ledger entries are final")
 
 
+class AuditRun(models.Model):
+    """What came of adding the whole ledger up once; `problems` are the first of them in words."""
+
+    started_at = models.DateTimeField(_("started"))
+    finished_at = models.DateTimeField(_("finished"), default=timezone.now)
+    wallets = models.PositiveBigIntegerField(_("wallets"))
+    entries = models.PositiveBigIntegerField(_("entries"))
+    differences = models.PositiveBigIntegerField(_("differences"))
+    problems = models.JSONField(_("problems"), default=list, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name = _("audit")
+        verbose_name_plural = _("audits")
+
+    def __str__(self) -> str:
+        return f"{self.finished_at:%Y-%m-%d %H:%M}: {self.differences}"
+
+
 class Price(models.Model):
     """What one unit of a model costs from a moment on; a job freezes the row it was quoted."""
 

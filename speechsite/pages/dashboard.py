@@ -11,7 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from jobs import audits
 from jobs.models import Job, Segment
 from jobs.states import JobState
 from speechsite.credits import prices
@@ -60,7 +62,21 @@ def _now() -> list[dict[str, Any]]:
         _card(_("Oldest work waits"), _("%(n)d s") % {"n": waited}, is_bad=is_late),
         _card(_("Segments under way"), live),
         _card(_("Credits held"), prices.format_credits(held)),
+        _ledger(),
     ]
+
+
+def _ledger() -> dict[str, Any]:
+    """What the nightly audit said; red where it found something or did not come."""
+    last, link = audits.latest(), reverse("admin:credits_auditrun_changelist")
+    if last is None:
+        return _card(_("Ledger"), _("not added up yet"), link=link)
+    if last.differences:
+        said = ngettext("%(n)d difference", "%(n)d differences", last.differences)
+        return _card(_("Ledger"), said % {"n": last.differences}, is_bad=True, link=link)
+    is_old = timezone.now() - last.finished_at > health.AUDIT_IS_OLD
+    said = _("adds up, %(moment)s") % {"moment": _moment(last.finished_at)}
+    return _card(_("Ledger"), said, is_bad=is_old, link=link)
 
 
 def _card(

@@ -18,6 +18,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from jobs import audits
 from jobs.models import Job, Segment
 from jobs.states import JobState, SegmentState
 from speechsite.core import kin
@@ -54,6 +55,15 @@ def _jobs() -> Iterator[Metric]:
 
 def _segments() -> Iterator[Metric]:
     yield _by_state("speechsite_segments", "Segments by state.", Segment, SegmentState.values)
+
+
+def _ledger() -> Iterator[Metric]:
+    last = audits.latest()
+    yield GaugeMetricFamily(
+        "speechsite_ledger_differences",
+        "Differences that the last audit of the ledger found.",
+        last.differences if last is not None else 0,
+    )
 
 
 def _queue() -> Iterator[Metric]:
@@ -154,5 +164,6 @@ FIGURES: tuple[Callable[[], Iterator[Metric]], ...] = (
     _duties,
     _processes,
     _credits,
+    _ledger,
     _channels,
 )
