@@ -20,7 +20,7 @@ from jobs.states import JobState, SegmentState
 from speechsite.accounts.models import ApiKey, User
 from speechsite.core import queue, sql
 from speechsite.core.ids import new_id
-from speechsite.credits import ledger, prices
+from speechsite.credits import ledger, prices, welcome
 from speechsite.credits.models import Wallet
 from speechsite.upstreams import routing
 from speechsite.upstreams.models import Offer
@@ -213,6 +213,7 @@ def _job(
 
 def _write(job: Job, prepared: orders.Prepared, origin: Origin) -> Job:
     wallet = _wallet_of(job.user)
+    welcome.check_buys(wallet, family=job.model.family, millicredits=job.quoted)
     try:
         with transaction.atomic():
             # The row goes in before the hold: a second copy of the same order stops at the

@@ -158,7 +158,16 @@ else:
     Q_CLUSTER["broker_class"] = "speechsite.core.wakes.DatabaseWakes"
     Q_CLUSTER["has_replica"] = False
 
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+# Here attempts to sign in are counted: by all processes together, and past a restart. They
+# ask the database anyway, so Redis would be one more thing to fail.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "speechsite_cache",
+        # Above this many the oldest names are dropped, and with them somebody's count.
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 
 # --- files ----------------------------------------------------------------------------------
 
@@ -230,10 +239,12 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_PREVENT_ENUMERATION = HAS_EMAIL
+ACCOUNT_FORMS = {"signup": "speechsite.pages.signup.SignupForm"}
+# allauth counts each form that is sent; this counts accounts, so that a typing error is free.
+SIGNUPS_PER_HOUR = env.integer("SIGNUPS_PER_HOUR", 5, minimum=1, maximum=10_000)
+ACCOUNT_RATE_LIMITS = {"open_account": f"{SIGNUPS_PER_HOUR}/h/ip,{4 * SIGNUPS_PER_HOUR}/d/ip"}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Speechsite"
-# Without mail nobody can verify an address; a second factor should not wait for it.
-MFA_ALLOW_UNVERIFIED_EMAIL = not HAS_EMAIL
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 30
@@ -286,6 +297,7 @@ USE_TZ = True
 # --- speech ---------------------------------------------------------------------------------
 
 WELCOME_CREDITS = env.integer("WELCOME_CREDITS", 1000, maximum=10**9)
+WELCOME_CREDITS_BUY = env.choice("WELCOME_CREDITS_BUY", "builtin", ("builtin", "everything"))
 MAX_TEXT = env.integer("MAX_TEXT", 1_000_000, minimum=1, maximum=5_000_000)
 ENGINE_PROCESSES = env.integer("ENGINE_PROCESSES", min(os.cpu_count() or 2, 8), minimum=1)
 UNCLEAR_DEADLINE_SECONDS = env.integer("UNCLEAR_DEADLINE_SECONDS", 900, minimum=1)

@@ -15,6 +15,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from allauth.account.models import EmailAddress
 from django.apps import apps
 from django.conf import settings
 from django.db import connection, connections
@@ -110,6 +111,7 @@ def ledger_may_be_wrong() -> None:
 def _account(email: str, name: str) -> User:
     user = User.objects.create_user(email, PASSWORD, name=name)
     plans.put_on_plan(user)
+    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
     return user
 
 

@@ -19,7 +19,8 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from jobs.errors import OrderError
-from speechsite.credits.errors import InsufficientCredits, NoPrice
+from speechsite.credits import welcome
+from speechsite.credits.errors import InsufficientCredits, NoPrice, RestrictedCredits
 from speechsite.credits.prices import format_credits
 
 
@@ -134,8 +135,9 @@ def from_order(error: Exception) -> ApiError:
             "needed": format_credits(error.needed),
             "available": format_credits(error.available),
         }
+        is_restricted = isinstance(error, RestrictedCredits)
         return NotEnoughCredits(
-            message % figures,
+            welcome.explanation() if is_restricted else message % figures,
             limit="account_balance",
             needed=error.needed,
             available=error.available,

@@ -16,6 +16,10 @@ class InsufficientCredits(CreditError):
         self.available = available
 
 
+class RestrictedCredits(InsufficientCredits):
+    """What the wallet has are welcome credits, which do not buy this."""
+
+
 class BadAmount(CreditError, ValueError):
     """Not an amount that can be moved here: wrong type, wrong sign or out of bounds."""
 

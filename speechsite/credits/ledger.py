@@ -16,8 +16,10 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, connection, models, transaction
 
+from speechsite.accounts.confirmed import has_confirmed_address
 from speechsite.accounts.models import User
 from speechsite.core import sql
+from speechsite.credits import welcome
 from speechsite.credits.audit import Difference, audit
 from speechsite.credits.errors import (
     AlreadyRefunded,
@@ -27,6 +29,7 @@ from speechsite.credits.errors import (
     InsufficientCredits,
     KeyReused,
     NoHold,
+    RestrictedCredits,
 )
 from speechsite.credits.models import MILLI, LedgerEntry, Wallet
 
@@ -39,6 +42,7 @@ __all__ = [
     "InsufficientCredits",
     "KeyReused",
     "NoHold",
+    "RestrictedCredits",
     "adjust",
     "audit",
     "grant",
@@ -48,6 +52,7 @@ __all__ = [
     "settle",
 ]
 
+WELCOME = "Welcome credits"
 MAX_AMOUNT = 10**15
 # Far below 2**63, where SQLite would turn the sum into a float.
 MAX_POCKET = 10**18
@@ -71,18 +76,27 @@ _REST = "rest:"
 def open_wallet(user: User) -> Wallet:
     """The person's wallet, opened on first use with the welcome grant.
 
-    Safe to call on every request and in parallel: the grant is given once.
+    Where mail is configured the grant waits until an address is confirmed. Safe to call on
+    every request and in parallel: the grant is given once. What a crash left undone the next
+    call does.
     """
     wallet = Wallet.objects.filter(user=user).first()
-    if wallet is not None:
-        return wallet
-    with transaction.atomic():
+    if wallet is None:
         wallet, _ = Wallet.objects.get_or_create(user=user)
-        welcome = settings.WELCOME_CREDITS * MILLI
-        if welcome:
-            grant(wallet, welcome, key=f"welcome:{user.pk}", reason="Welcome credits")
-    wallet.refresh_from_db()
+    if not wallet.is_welcomed and (not settings.HAS_EMAIL or has_confirmed_address(user.pk)):
+        _welcome(wallet)
     return wallet
+
+
+def _welcome(wallet: Wallet) -> None:
+    """The mark and the grant exist together or not at all; one of many callers gives it."""
+    with transaction.atomic():
+        unwelcomed = Wallet.objects.filter(pk=wallet.pk, is_welcomed=False)
+        is_first = unwelcomed.update(is_welcomed=True)
+        if is_first and settings.WELCOME_CREDITS:
+            millicredits = settings.WELCOME_CREDITS * MILLI
+            grant(wallet, millicredits, key=welcome.key_of(wallet.user_id), reason=WELCOME)
+    wallet.refresh_from_db()
 
 
 def grant(

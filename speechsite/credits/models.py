@@ -25,6 +25,10 @@ class Wallet(models.Model):
     available = models.BigIntegerField(_("available"), default=0, editable=False)
     held = models.BigIntegerField(_("held"), default=0, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # The welcome grant was given, or the site gave none then.
+    is_welcomed = models.BooleanField(default=False, db_default=False, editable=False)
+    # Found once and kept: see `welcome`.
+    buys_everything = models.BooleanField(default=False, db_default=False, editable=False)
 
     class Meta:
         constraints = (
@@ -83,7 +87,15 @@ class LedgerEntry(models.Model):
     class Meta:
         ordering = ("-id",)
         verbose_name_plural = _("ledger entries")
-        indexes = (models.Index(fields=("wallet", "-id"), name="entries_of_wallet"),)
+        indexes = (
+            models.Index(fields=("wallet", "-id"), name="entries_of_wallet"),
+            # Few among many: whether anybody gave this account credits.
+            models.Index(
+                fields=("wallet",),
+                condition=Q(kind__in=("grant", "voucher", "adjust")),
+                name="credits_given",
+            ),
+        )
         constraints = (
             models.CheckConstraint(
                 name="entry_moves_as_its_kind_says",

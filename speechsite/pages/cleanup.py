@@ -26,8 +26,8 @@ from jobs.errors import OrderError
 from jobs.models import Job, Upload
 from speechsite.accounts.models import User
 from speechsite.core.ids import new_token
-from speechsite.credits import ledger, prices
-from speechsite.credits.ledger import InsufficientCredits
+from speechsite.credits import ledger, prices, welcome
+from speechsite.credits.ledger import InsufficientCredits, RestrictedCredits
 from speechsite.credits.models import Price
 from speechsite.pages.requests import SignedIn
 from voices import library
@@ -162,6 +162,9 @@ def _place(request: SignedIn, form: CleanupForm, upload: Upload) -> HttpResponse
         field = FIELD_OF_ERROR.get(error.field, error.field)
         form.add_error(field if field in form.fields else None, error.message)
         return _page(request, form, status=422)
+    except RestrictedCredits:
+        form.add_error("model", welcome.explanation())
+        return _page(request, form, status=402)
     except InsufficientCredits as error:
         return _page(request, form, status=402, shortage=error)
     if job.upload_id != upload.pk:

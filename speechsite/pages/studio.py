@@ -16,8 +16,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 from jobs import lifecycle, orders
 from jobs.errors import OrderError
 from jobs.models import Job
-from speechsite.credits import ledger, prices
-from speechsite.credits.ledger import InsufficientCredits
+from speechsite.credits import ledger, prices, welcome
+from speechsite.credits.ledger import InsufficientCredits, RestrictedCredits
 from speechsite.pages.ordering import OrderForm
 from speechsite.pages.picker import picker
 from speechsite.pages.requests import SignedIn
@@ -79,6 +79,9 @@ def _place(request: SignedIn, form: OrderForm) -> HttpResponse:
         field = FIELD_OF_ERROR.get(error.field, error.field)
         form.add_error(field if field in form.fields else None, error.message)
         return _page(request, form, status=422)
+    except RestrictedCredits:
+        form.add_error("voice", welcome.explanation())
+        return _page(request, form, status=402)
     except InsufficientCredits as error:
         return _page(request, form, status=402, shortage=error)
     return redirect("pages:job", job.pk)

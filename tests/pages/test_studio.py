@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.test import Client
@@ -204,3 +205,20 @@ def test_a_million_characters_are_taken(page: Client, order: Any, ada: User) -> 
     text = "The fox ran over the hill. " * 37_000
     assert order(text).status_code == 302
     assert Job.objects.get(user=ada).characters == len(text)
+
+
+def test_welcome_credits_of_a_stranger_do_not_pay_a_provider(
+    page: Client, voice: Voice, model: SpeechModel, ada: User
+) -> None:
+    EmailAddress.objects.filter(user=ada).update(verified=False)
+    SpeechModel.objects.filter(pk=model.pk).update(family="elevenlabs")
+    Voice.objects.filter(pk=voice.pk).update(family="elevenlabs")
+    told = {"text": "Good morning.", "voice": voice.pk, "model": model.slug, "do": "place"}
+    answer = page.post("/studio/", told)
+    assert answer.status_code == 402
+    html = answer.content.decode()
+    assert "Welcome credits pay for the built-in voices" in html
+    assert "Good morning." in html
+    assert Wallet.objects.get(user=ada).held == 0
+    ledger.grant(Wallet.objects.get(user=ada), 1, key="given")
+    assert page.post("/studio/", told).status_code == 302

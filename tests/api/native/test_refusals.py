@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.test import Client
 from django.utils import timezone
 
@@ -16,6 +17,7 @@ from speechsite.accounts.models import ApiKey
 from speechsite.api.auth import SCOPES, Caller
 from speechsite.credits.models import LedgerEntry, Wallet
 from tests.api.native.talk import FILES, GENERATIONS, SPEECH, Partner, speech
+from voices.models import SpeechModel, Voice
 
 Given = tuple[Caller, str]
 TASK = f"{GENERATIONS}/task_{'0' * 32}"
@@ -256,3 +258,13 @@ def nothing_was_held(wallet: Wallet) -> bool:
     wallet.refresh_from_db()
     held = LedgerEntry.objects.filter(kind="hold").exists()
     return (wallet.available, wallet.held, held) == (100_000, 0, False)
+
+
+def test_welcome_credits_of_a_stranger_do_not_pay_a_provider(live: Given, partner: Partner) -> None:
+    EmailAddress.objects.filter(user=live[0].user).update(verified=False)
+    SpeechModel.objects.filter(slug="builtin-speech").update(family="elevenlabs")
+    Voice.objects.filter(family="builtin").update(family="elevenlabs")
+    answer = partner.order()
+    assert answer.status_code == 402
+    assert "Welcome credits" in answer.json()["error"]["message"]
+    assert Job.objects.count() == 0
