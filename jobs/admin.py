@@ -21,7 +21,7 @@ from unfold.forms import BaseDialogForm
 from jobs import lifecycle, unclear
 from jobs.models import Job, JobEvent, Segment
 from jobs.states import JobState, SegmentState
-from speechsite.core.adminpages import ReadOnlyInline, ReadOnlyPage
+from speechsite.core.adminpages import ReadOnly, ReadOnlyInline, ReadOnlyPage
 from speechsite.credits import prices
 
 SHOWN_CHARACTERS = 2000
@@ -203,15 +203,21 @@ class SegmentAdmin(ReadOnlyPage):
         return response
 
 
-def _dress(model: Any, page: Any) -> None:
-    """Give a page of django-q2 the look of the others."""
-    admin.site.unregister(model)
-    admin.site.register(model, type(page.__name__, (page, ModelAdmin), {}))
+def _only_to_look_at(model: Any, page: Any) -> None:
+    """Give a page of django-q2 the look of the others, and take its buttons away.
+
+    A schedule or a task names a function to call: who could write one could run anything.
+    """
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)
+        name = f"ReadOnly{page.__name__}"
+        admin.site.register(model, type(name, (ReadOnly, page, ModelAdmin), {"actions": ()}))
 
 
 for queue_model, queue_page in (
     (queue.Schedule, queue_admin.ScheduleAdmin),
     (queue.Success, queue_admin.TaskAdmin),
     (queue.Failure, queue_admin.FailAdmin),
+    (queue.OrmQ, queue_admin.QueueAdmin),
 ):
-    _dress(queue_model, queue_page)
+    _only_to_look_at(queue_model, queue_page)

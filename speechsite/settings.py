@@ -32,7 +32,7 @@ ALLOW_PRIVATE_NETWORKS = env.boolean("ALLOW_PRIVATE_NETWORKS")
 
 INSTALLED_APPS = [
     "speechsite.apps.SpeechsiteConfig",
-    "unfold",
+    "speechsite.adminsite.Config",  # unfold
     "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -245,6 +245,12 @@ SIGNUPS_PER_HOUR = env.integer("SIGNUPS_PER_HOUR", 5, minimum=1, maximum=10_000)
 ACCOUNT_RATE_LIMITS = {"open_account": f"{SIGNUPS_PER_HOUR}/h/ip,{4 * SIGNUPS_PER_HOUR}/d/ip"}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Speechsite"
+# Of whom the administration asks a second factor: see accounts.staff.
+STAFF_SECOND_FACTOR = env.choice(
+    "STAFF_SECOND_FACTOR", "off" if DEBUG else "enrolled", ("off", "enrolled", "required")
+)
+# Without mail nobody can verify an address; a second factor should not wait for it.
+MFA_ALLOW_UNVERIFIED_EMAIL = not HAS_EMAIL
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 30
@@ -272,7 +278,6 @@ PERMISSIONS_POLICY: dict[str, list[str]] = {
 }  # fmt: skip
 
 CONTENT_SECURITY_POLICY = {
-    "EXCLUDE_URL_PREFIXES": ("/admin/",),
     "DIRECTIVES": {
         "default-src": [SELF],
         "img-src": [SELF, "data:"],
