@@ -28,7 +28,7 @@ from voices.models import Voice
 Context = dict[int, tuple[str, str]]  # by segment: the text before and after it
 
 CONTEXT = 300  # characters of the neighbours that a provider is shown
-TEST_VOICES = {"en": "en-us", "zh": "zh-cn", "yue": "zh-hk"}
+TEST_VOICES = {"en": "heart", "zh": "zh-cn", "yue": "zh-hk"}
 MOST_KNOWN = 5000
 FALLBACK_FORMAT = "mp3_44100_128"
 

@@ -21,6 +21,7 @@ from speechsite.credits.models import Price
 from speechsite.providers.controls import CONTROLS
 from speechsite.upstreams import routing
 from speechsite.upstreams.models import Offer
+from voices import library
 from voices.models import SpeechModel, Voice
 
 FIRST_PIECE = 140  # Latin characters: short, so that the first sound comes soon
@@ -193,7 +194,7 @@ def check_voice(
         raise OrderError("voice", _("Choose a voice."), code="voice_not_found")
     if not model.is_enabled:
         raise OrderError("model", _("This model is switched off."), code="model_not_found")
-    if voice.family != model.family and not is_test:
+    if not is_test and not library.can_speak(model, voice):
         message = _("%(model)s cannot speak with the voice %(voice)s.")
         raise OrderError(
             "model", message % {"model": model.name, "voice": voice.name}, code="unsupported_model"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.core.paginator import Page, Paginator
 from django.db.models import CharField, Count, Q
 from django.utils import timezone
@@ -22,7 +23,7 @@ _ENABLED = sql.Query(
     lambda slug: SpeechModel.objects.filter(slug=slug, is_enabled=True).order_by(), CharField()
 )
 _OF_ID = sql.Query(lambda name: Voice.objects.filter(external_id=name).order_by("pk"), CharField())
-DEFAULT_VOICE = {"en": "en-us", "zh-hans": "zh-cn", "zh-hant": "zh-cn"}
+DEFAULT_VOICE = {"en": "heart", "zh-hans": "zh-cn", "zh-hant": "zh-cn"}
 
 
 class NoVoice(Exception):
@@ -55,9 +56,9 @@ def load() -> None:
                 "position": position,
             },
         )
-    from speechsite.providers.builtin.voices import VOICES
+    from speechsite.providers.builtin import engines
 
-    store("builtin", "builtin", VOICES)
+    store("builtin", "builtin", engines.voices(settings.VOICES_DIR))
 
 
 def store(channel: str, family: str, infos: Sequence[VoiceInfo]) -> Difference:
@@ -175,7 +176,7 @@ def default_voice(user: User) -> Voice:
     from django.utils.translation import get_language
 
     voices = choosable(user)
-    wanted = DEFAULT_VOICE.get(get_language() or "en", "en-us")
+    wanted = DEFAULT_VOICE.get(get_language() or "en", "heart")
     voice = voices.filter(family="builtin", external_id=wanted).first() or voices.first()
     if voice is None:
         raise NoVoice("the library is empty: run manage.py synccatalogue")
@@ -183,13 +184,28 @@ def default_voice(user: User) -> Voice:
 
 
 def models_for(voice: Voice, *, kind: str = SpeechModel.Kind.SPEECH) -> list[SpeechModel]:
-    """The enabled models that can speak with a voice and are on offer somewhere."""
+    """The enabled models that can speak with a voice and are on offer somewhere.
+
+    Of the built-in voices the model that is named after their engine.
+    """
     offered = Offer.objects.filter(is_enabled=True, channel__is_enabled=True).values("model")
-    return list(
-        SpeechModel.objects.filter(
-            family=voice.family, kind=kind, is_enabled=True, slug__in=offered
-        )
+    models = SpeechModel.objects.filter(
+        family=voice.family, kind=kind, is_enabled=True, slug__in=offered
     )
+    if voice.family == "builtin":
+        models = models.filter(slug=catalogue.model_of_engine(voice.labels.get("engine", "")))
+    return list(models)
+
+
+def can_speak(model: SpeechModel, voice: Voice) -> bool:
+    """Whether a model speaks with a voice: each of its family, but natural ones need their own.
+
+    `builtin-speech` is also what programs call the built-in voices as such, so it takes all.
+    """
+    if voice.family != model.family:
+        return False
+    is_natural = model.slug == "builtin-natural"
+    return not is_natural or catalogue.model_of_engine(voice.labels.get("engine", "")) == model.slug
 
 
 def models_of(kind: str) -> list[SpeechModel]:

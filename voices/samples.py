@@ -9,6 +9,7 @@ from contextlib import aclosing
 from pathlib import PurePosixPath
 
 import numpy as np
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
@@ -25,7 +26,6 @@ logger = logging.getLogger(__name__)
 
 LARGEST = 5 * 1024 * 1024  # bytes of a provider's own sample
 LONGEST_MS = 60_000
-RATE = 22_050
 
 
 def has_preview(voice: Voice) -> bool:
@@ -61,10 +61,12 @@ async def _spoken(voice: Voice) -> bytes:
     order = SpeechOrder(
         text=text, voice=voice.external_id, model="espeak", key=f"preview-{voice.pk}"
     )
-    async with Builtin(options={"processes": 1}) as engine, aclosing(engine.speak(order)) as chunks:
-        sound = b"".join([chunk.audio async for chunk in chunks])
-    samples = np.frombuffer(sound, dtype="<i2")
-    return await asyncio.to_thread(encode.encode_bytes, [samples], formats.PLAYER_FORMAT, RATE)
+    options = {"processes": 1, "voices": str(settings.VOICES_DIR)}
+    async with Builtin(options=options) as engine, aclosing(engine.speak(order)) as chunks:
+        heard = [chunk async for chunk in chunks]
+    samples = np.frombuffer(b"".join(chunk.audio for chunk in heard), dtype="<i2")
+    rate = formats.parse(heard[0].format).rate
+    return await asyncio.to_thread(encode.encode_bytes, [samples], formats.PLAYER_FORMAT, rate)
 
 
 async def _fetched(voice: Voice) -> bytes:

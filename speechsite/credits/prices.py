@@ -51,6 +51,7 @@ DEFAULTS: dict[str, tuple[Price.Unit, int, Price.Counting]] = {
     "minimax-speech-02-turbo": (_CHARACTER, 12, _CJK_DOUBLE),
     "minimax-speech-01-hd": (_CHARACTER, 20, _CJK_DOUBLE),
     "minimax-speech-01-turbo": (_CHARACTER, 12, _CJK_DOUBLE),
+    "builtin-natural": (_CHARACTER, 1, _CODE_POINTS),
     "builtin-speech": (_CHARACTER, 1, _CODE_POINTS),
     "builtin-cleaning": (_SECOND, 10, _CODE_POINTS),
 }

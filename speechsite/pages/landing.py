@@ -19,7 +19,7 @@ SAMPLES = (
         "file": "audio/sample-en.mp3",
         "lang": "en",
         "language": _("English"),
-        "voice": "Emily",
+        "voice": "Heart",
         "text": "Good writing asks to be read aloud. Paste a page, choose a voice, "
         "and listen while you do something else.",
     },

@@ -80,10 +80,18 @@ def _minimax(version: str, grade: str) -> ModelEntry:
 
 MODELS: tuple[ModelEntry, ...] = (
     ModelEntry(
+        "builtin-natural",
+        "builtin",
+        "Natural voices",
+        description="Pleasant to listen to, spoken on this machine: needs no key and no network.",
+        languages=("en",),
+        controls=BUILTIN_CONTROLS,
+    ),
+    ModelEntry(
         "builtin-speech",
         "builtin",
-        "Built-in voices",
-        description="Plain, robotic and always there: needs no key and no network.",
+        "Basic voices",
+        description="Nearly every language, quick and plainly a machine: no key and no network.",
         aliases=("builtin",),
         controls=BUILTIN_CONTROLS,
     ),
@@ -166,6 +174,8 @@ class OfferEntry:
 
 OFFERS: dict[str, tuple[OfferEntry, ...]] = {
     "builtin": (
+        # A natural voice takes a second for as much, and others wait for it meanwhile.
+        OfferEntry("builtin-natural", "hibari", 1000),
         OfferEntry("builtin-speech", "espeak", 4000),
         OfferEntry("builtin-cleaning", "rnnoise"),
     ),
@@ -229,6 +239,11 @@ def load_offers(channel: Channel) -> None:
         ],
         ignore_conflicts=True,
     )
+
+
+def model_of_engine(engine: str) -> str:
+    """The model of the built-in voices that an engine speaks."""
+    return "builtin-speech" if engine == "espeak-ng" else "builtin-natural"
 
 
 def canonical(name: str) -> str | None:

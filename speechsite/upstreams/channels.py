@@ -95,6 +95,7 @@ def open_adapter(channel: Channel, transport: httpx.AsyncBaseTransport | None = 
     options: dict[str, Any] = dict(channel.options)
     if channel.adapter == "builtin":
         options.setdefault("processes", settings.ENGINE_PROCESSES)
+        options.setdefault("voices", str(settings.VOICES_DIR))
     return adapter_class(channel.adapter)(
         base_url=channel.base_url,
         credentials=secrets.open_sealed(channel.credentials),

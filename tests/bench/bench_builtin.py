@@ -16,7 +16,10 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from speechsite.providers.builtin import Builtin, engine
+from speechsite.providers.builtin import Builtin, pool
+from speechsite.providers.builtin.engines import ESPEAK
+from speechsite.providers.builtin.pool import Pool
+from speechsite.providers.builtin.rnnoise import engine as rnnoise
 from speechsite.providers.types import Chunk, CleaningOrder, SpeechOrder
 
 SENTENCE = "The quick brown fox jumps over the lazy dog, and then it sleeps. "
@@ -45,7 +48,7 @@ def order(text: str, voice: str = "en-us") -> SpeechOrder:
 
 async def first_chunk(text: str, *, cold: bool) -> float:
     if cold:
-        engine.close()
+        pool.close_all()
     begun = time.perf_counter()
     speech = Builtin().speak(order(text))
     await anext(speech)
@@ -59,7 +62,7 @@ async def first_chunk(text: str, *, cold: bool) -> float:
 
 async def speaking(voice: str, text: str) -> None:
     seconds, passed, busy, memory = await drain(
-        Builtin().speak(order(text, voice)), engine.speakers, 22_050
+        Builtin().speak(order(text, voice)), ESPEAK.pool, 22_050
     )
     print(
         f"speech {voice}: {len(text)} characters, {seconds / passed:.0f} x real time"
@@ -69,7 +72,7 @@ async def speaking(voice: str, text: str) -> None:
 
 async def cleaning(path: Path) -> None:
     work = Builtin().clean(CleaningOrder(path, path.name, "audio/wav", 0, "isolation", "bench"))
-    seconds, passed, busy, memory = await drain(work, engine.cleaners, 48_000)
+    seconds, passed, busy, memory = await drain(work, rnnoise.pool, 48_000)
     print(
         f"cleaning: {seconds / passed:.1f} x real time ({seconds / busy:.1f} by processor time),"
         f" child {memory:.0f} MB"
@@ -77,14 +80,14 @@ async def cleaning(path: Path) -> None:
 
 
 async def drain(
-    work: AsyncIterator[Chunk], pool: engine.Pool, rate: int
+    work: AsyncIterator[Chunk], children: Pool, rate: int
 ) -> tuple[float, float, float, float]:
     """Seconds of sound, seconds passed, the child's processor seconds, its megabytes."""
     size, memory, busy = 0, 0, 0.0
     begun = time.perf_counter()
     async for chunk in work:
         size += len(chunk.audio)
-        for child in pool.children():
+        for child in children.children():
             process = psutil.Process(child)
             memory = max(memory, process.memory_info().rss)
             busy = max(busy, sum(process.cpu_times()[:2]))

@@ -12,7 +12,8 @@ import numpy as np
 import psutil
 import pytest
 
-from speechsite.providers.builtin import Builtin, engine
+from speechsite.providers.builtin import Builtin
+from speechsite.providers.builtin.rnnoise import engine as rnnoise
 from speechsite.providers.errors import Rejected
 from speechsite.providers.types import CleaningOrder, SpeechOrder
 
@@ -132,10 +133,10 @@ def test_giving_up_ends_the_child(tmp_path: Path, speech: Samples) -> None:
     async def listen_a_little() -> list[int]:
         cleaning = Builtin().clean(order(path))
         await anext(cleaning)
-        busy = engine.cleaners.children()
+        busy = rnnoise.pool.children()
         await cleaning.aclose()
         return busy
 
     (child,) = asyncio.run(listen_a_little())
     assert not psutil.pid_exists(child)
-    assert engine.cleaners.children() == []
+    assert rnnoise.pool.children() == []

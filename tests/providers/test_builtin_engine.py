@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from speechsite.providers.builtin import Builtin, engine
+from speechsite.providers.builtin import Builtin, pool
+from speechsite.providers.builtin.engines import ESPEAK
 from speechsite.providers.errors import Unavailable
 from speechsite.providers.types import SpeechOrder
 
@@ -20,9 +21,9 @@ LONG = "It was a bright cold day in the valley, and the bells were ringing. " * 
 
 @pytest.fixture(autouse=True)
 def _children_end() -> Iterator[None]:
-    engine.close()
+    pool.close_all()
     yield
-    engine.close()
+    pool.close_all()
     assert [p for p in psutil.Process().children() if p.status() == psutil.STATUS_ZOMBIE] == []
 
 
@@ -40,9 +41,9 @@ async def spoken(text: str, voice: str = "en-us") -> tuple[int, list[str]]:
 
 def test_a_child_serves_one_loop_after_another() -> None:
     asyncio.run(spoken("one"))
-    first = engine.speakers.children()
+    first = ESPEAK.pool.children()
     asyncio.run(spoken("two"))
-    assert engine.speakers.children() == first
+    assert ESPEAK.pool.children() == first
     assert len(first) == 1
 
 
@@ -54,20 +55,20 @@ def test_parallel_calls_do_not_mix() -> None:
 
     answers = asyncio.run(all_at_once())
     assert [words for _, words in answers] == [text.split() for text in texts]
-    assert len(engine.speakers.children()) <= engine.speakers.size
+    assert len(ESPEAK.pool.children()) <= ESPEAK.pool.size
 
 
 def test_closing_the_iterator_ends_the_work() -> None:
     async def listen_a_little() -> list[int]:
         speech = Builtin().speak(order(LONG))
         await anext(speech)
-        busy = engine.speakers.children()
+        busy = ESPEAK.pool.children()
         await speech.aclose()
         return busy
 
     (child,) = asyncio.run(listen_a_little())
     assert not psutil.pid_exists(child)
-    assert engine.speakers.children() == []
+    assert ESPEAK.pool.children() == []
 
 
 def test_cancelling_the_task_ends_the_work() -> None:
@@ -80,7 +81,7 @@ def test_cancelling_the_task_ends_the_work() -> None:
 
         task = asyncio.create_task(listen())
         await started.wait()
-        busy = engine.speakers.children()
+        busy = ESPEAK.pool.children()
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
@@ -92,7 +93,7 @@ def test_cancelling_the_task_ends_the_work() -> None:
 
 def test_waiting_for_a_turn_can_be_cancelled() -> None:
     async def queue_up() -> tuple[int, list[str]]:
-        holders = [Builtin().speak(order(LONG)) for _ in range(engine.speakers.size)]
+        holders = [Builtin().speak(order(LONG)) for _ in range(ESPEAK.pool.size)]
         for holder in holders:
             await anext(holder)
         impatient = asyncio.create_task(spoken("me too"))
@@ -110,7 +111,7 @@ def test_waiting_for_a_turn_can_be_cancelled() -> None:
 def test_a_killed_child_is_unavailable_and_the_next_call_works() -> None:
     async def lose_the_child() -> None:
         async for _ in Builtin().speak(order(LONG)):
-            for child in engine.speakers.children():
+            for child in ESPEAK.pool.children():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(child, signal.SIGKILL)
 
@@ -122,22 +123,22 @@ def test_a_killed_child_is_unavailable_and_the_next_call_works() -> None:
 
 def test_a_child_killed_while_idle_is_replaced() -> None:
     asyncio.run(spoken("one"))
-    (child,) = engine.speakers.children()
+    (child,) = ESPEAK.pool.children()
     process = psutil.Process(child)
     process.kill()
     while process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
         pass
     assert asyncio.run(spoken("two"))[1] == ["two"]
-    assert engine.speakers.children() != [child]
+    assert ESPEAK.pool.children() != [child]
 
 
 def test_a_silent_child_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "SILENT_SECONDS", 0.05)
+    monkeypatch.setattr(pool, "SILENT_SECONDS", 0.05)
 
     async def freeze_the_child() -> None:
         speech = Builtin().speak(order(LONG))
         await anext(speech)
-        (child,) = engine.speakers.children()
+        (child,) = ESPEAK.pool.children()
         os.kill(child, signal.SIGSTOP)
         async for _ in speech:
             pass
@@ -147,41 +148,41 @@ def test_a_silent_child_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_child_retires_after_its_share_of_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine.speakers, "jobs_per_child", 2)
+    monkeypatch.setattr(ESPEAK.pool, "jobs_per_child", 2)
     asyncio.run(spoken("one"))
-    assert len(engine.speakers.children()) == 1
+    assert len(ESPEAK.pool.children()) == 1
     asyncio.run(spoken("two"))
-    assert engine.speakers.children() == []
+    assert ESPEAK.pool.children() == []
 
 
 def test_idle_children_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine.speakers, "idle_seconds", 0.02)
+    monkeypatch.setattr(ESPEAK.pool, "idle_seconds", 0.02)
     asyncio.run(spoken("one"))
-    janitor = engine.speakers._janitor
+    janitor = ESPEAK.pool._janitor
     if janitor is not None:
         janitor.join(5)
-    assert engine.speakers.children() == []
+    assert ESPEAK.pool.children() == []
 
 
 def test_a_forked_process_starts_children_of_its_own() -> None:
     asyncio.run(spoken("one"))
-    before = engine.speakers.children()
+    before = ESPEAK.pool.children()
     fork = os.fork()
     if fork == 0:
         try:
             words = asyncio.run(spoken("from a fork"))[1]
-            own = engine.speakers.children()
-            engine.close()
+            own = ESPEAK.pool.children()
+            pool.close_all()
             os._exit(0 if words and own != before else 1)
         finally:
             os._exit(2)
     assert os.waitpid(fork, 0)[1] == 0
     assert asyncio.run(spoken("two"))[1] == ["two"]
-    assert engine.speakers.children() == before
+    assert ESPEAK.pool.children() == before
 
 
 def test_children_are_small_and_alone() -> None:
     asyncio.run(spoken(LONG[:5000]))
-    (child,) = map(psutil.Process, engine.speakers.children())
+    (child,) = map(psutil.Process, ESPEAK.pool.children())
     assert child.num_threads() == 1
     assert child.memory_info().rss < 30_000_000

@@ -10,7 +10,7 @@ import pytest
 from django.core.files.storage import default_storage
 
 from speechsite.audio import probe
-from speechsite.providers.builtin.voices import VOICES
+from speechsite.providers.builtin.espeak.voices import VOICES
 from tests.fakes.server import serving
 from tests.fakes.tones import tone
 from tests.fakes.upstream import Upstream

@@ -23,9 +23,9 @@ OWN = ("personal", "workspace", "non-default", "saved")
 
 def all_seen(caller: Caller) -> list[Seen]:
     """Every voice that this caller can name; with a test key also the famous ones."""
-    model_ids = _model_ids(caller)
+    models = _models()
     rows = _visible(caller).prefetch_related("samples")
-    seen = [_seen(voice, caller, model_ids.get(voice.family, [])) for voice in rows]
+    seen = [_seen(voice, caller, _speaking(models, voice)) for voice in rows]
     if not caller.is_test:
         return seen
     have = {one.id for one in seen}
@@ -36,7 +36,7 @@ def seen_by_id(caller: Caller, voice_id: str) -> Seen:
     """One voice. Raises NotFound."""
     voice = _visible(caller).filter(external_id=voice_id).first()
     if voice is not None:
-        return _seen(voice, caller, _model_ids(caller).get(voice.family, []))
+        return _seen(voice, caller, _speaking(_models(), voice))
     famous = next((one for one in FAMOUS if one.id == voice_id), None)
     if famous is None or not caller.is_test:
         raise NotFound(
@@ -122,12 +122,13 @@ def _speaks(one: Seen, codes: Sequence[str]) -> bool:
     return any(code.partition("-")[0].lower() in spoken for code in codes)
 
 
-def _model_ids(caller: Caller) -> dict[str, list[str]]:
-    """Names of the models of each family, the first one first."""
-    named: dict[str, list[str]] = {}
-    for model in SpeechModel.objects.filter(is_enabled=True, kind=SpeechModel.Kind.SPEECH):
-        named.setdefault(model.family, []).append(public_name(model))
-    return named
+def _models() -> list[SpeechModel]:
+    return list(SpeechModel.objects.filter(is_enabled=True, kind=SpeechModel.Kind.SPEECH))
+
+
+def _speaking(models: Sequence[SpeechModel], voice: Voice) -> list[str]:
+    """Names of the models that speak with a voice, the first one first."""
+    return [public_name(model) for model in models if library.can_speak(model, voice)]
 
 
 def _seen(voice: Voice, caller: Caller, model_ids: Sequence[str]) -> Seen:

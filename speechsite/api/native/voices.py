@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any
 
 from rest_framework.request import Request
@@ -31,10 +30,10 @@ class Voices(base.NativeView):
         wanted = query.pop("page")
         page = library.search(self.caller.user, page=wanted, **query)
         rows = list(page.object_list) if page.number == wanted else []
-        models = _models_by_family()
+        models = _models()
         body = {
             "object": "list",
-            "data": [_voice(voice, models[voice.family]) for voice in rows],
+            "data": [_voice(voice, models) for voice in rows],
             "total": page.paginator.count,
             "page": wanted,
             "has_more": bool(rows) and page.has_next(),
@@ -42,21 +41,18 @@ class Voices(base.NativeView):
         return Response(body)
 
 
-def _models_by_family() -> dict[str, list[str]]:
-    models: dict[str, list[str]] = defaultdict(list)
-    for kind in (SpeechModel.Kind.SPEECH, SpeechModel.Kind.DIALOGUE):
-        for model in library.models_of(kind):
-            models[model.family].append(model.slug)
-    return models
+def _models() -> list[SpeechModel]:
+    kinds = (SpeechModel.Kind.SPEECH, SpeechModel.Kind.DIALOGUE)
+    return [model for kind in kinds for model in library.models_of(kind)]
 
 
-def _voice(voice: Voice, models: list[str]) -> dict[str, Any]:
+def _voice(voice: Voice, models: list[SpeechModel]) -> dict[str, Any]:
     return {
         "id": voice.external_id,
         "object": "voice",
         "name": voice.name,
         "family": voice.family,
-        "models": models,
+        "models": [model.slug for model in models if library.can_speak(model, voice)],
         "language": voice.language,
         "languages": voice.languages,
         "gender": voice.gender,

@@ -27,18 +27,18 @@ MEDIA_TYPES = {
 # Their voices, each by the built-in voice that is nearest: the order also picks a voice of
 # another family, where a model of that family is asked for.
 VOICES = {
-    "alloy": "en-us-anna",
+    "alloy": "heart",
     "ash": "en-us-mark",
     "ballad": "en-gb-oliver",
-    "coral": "en-us-linda",
+    "coral": "heart",
     "echo": "en-us-michael",
     "fable": "en-gb-emily",
-    "nova": "en-us-stephanie",
+    "nova": "heart",
     "onyx": "en-us-hugh",
-    "sage": "en-us-andrea",
-    "shimmer": "en-gb-charlotte",
+    "sage": "heart",
+    "shimmer": "heart",
     "verse": "en-us-sam",
-    "marin": "en-gb-sophie",
+    "marin": "heart",
     "cedar": "en-gb-harry",
 }
 # Their models, each by ours of the voice's family.

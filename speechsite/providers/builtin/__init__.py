@@ -1,8 +1,7 @@
-"""The built-in engine: speech by espeak-ng, cleaning by RNNoise; no key, no network.
+"""The built-in engines: speech by hibari and espeak-ng, cleaning by RNNoise; no key, no network.
 
-espeak-ng is under the GPL, version 3 or later. It is never loaded into this
-program: it runs in a child process of its own and is spoken to over a socket, with
-text going in and samples coming out. Nothing here links to it.
+Each is a program in a child process of its own and is spoken to over a socket. espeak-ng
+is under the GPL, version 3 or later, and is loaded there alone: nothing here links to it.
 """
 
 from speechsite.providers.builtin.adapter import Builtin

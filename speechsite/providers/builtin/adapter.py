@@ -1,15 +1,19 @@
-"""The built-in engine as an adapter: orders in, chunks out."""
+"""The built-in engines as an adapter: orders in, chunks out."""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from speechsite.providers.base import Adapter
-from speechsite.providers.builtin import engine, script, voices
-from speechsite.providers.builtin.words import Timekeeper
+from speechsite.providers.builtin import engines, script
+from speechsite.providers.builtin.engine import Engine, Manner, Step
+from speechsite.providers.builtin.resampling import Resampler
+from speechsite.providers.builtin.rnnoise import engine as cleaning
 from speechsite.providers.controls import CONTROLS
 from speechsite.providers.errors import Rejected, Unsupported
 from speechsite.providers.types import (
@@ -22,21 +26,18 @@ from speechsite.providers.types import (
     WordTime,
 )
 
-FORMAT = "pcm_22050"
 CLEAN_FORMAT = "pcm_48000"
-WORDS_PER_MINUTE = 175
-MIDDLE_PITCH = 50
-# The whole of espeak-ng's scale of 0..100, which is eight or nine semitones either way.
-PITCH_PER_STEP = 50 / 12
 LONGEST_PAUSES_MS = 30 * 60_000  # of one order: silence costs time and disk like any other sound
 
 
 class Builtin(Adapter):
-    """espeak-ng and RNNoise in child processes of our own.
+    """Engines in child processes of our own: espeak-ng, hibari, and RNNoise for cleaning.
 
-    Needs no key and no network and costs nothing. The children belong to the
-    whole process, so closing an adapter ends none that others use.
-    `options["processes"]` says how many may work at once (default: cores).
+    Needs no key and no network and costs nothing. The voice decides which engine
+    speaks. The children belong to the whole process, so closing an adapter ends none
+    that others use. `options["processes"]` says how many of the small ones may work at
+    once (default: cores); `options["voices"]` is the folder in which an operator lays
+    further voices.
     """
 
     name = "builtin"
@@ -50,84 +51,88 @@ class Builtin(Adapter):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        folder = self.options.get("voices")
+        self.folder = Path(folder) if folder else None
         if processes := self.options.get("processes"):
-            engine.speakers.size = engine.cleaners.size = int(processes)
+            engines.ESPEAK.pool.size = cleaning.pool.size = int(processes)
 
     async def speak(self, order: SpeechOrder) -> AsyncGenerator[Chunk, None]:
-        """Speak, handing out audio as it arrives. Closing the iterator cancels."""
-        pieces, steps = self._steps(order)
-        keeper = Timekeeper(pieces)
-        words: list[WordTime] = []
-        async with aclosing(engine.speakers.run(steps)) as frames:
-            async for kind, payload in frames:
-                if kind == "W":
-                    for mark in struct.iter_unpack(">4I", payload):
-                        words.extend(keeper.heard(*mark))
-                    continue
-                yield Chunk(payload, FORMAT, tuple(words))
-                words.clear()
-        words.extend(keeper.rest())
-        if words:
-            yield Chunk(b"", FORMAT, tuple(words))
+        """Speak, handing out audio as it arrives. Closing the iterator cancels.
+
+        The engine of the first voice sets the rate; what another one speaks is brought to it.
+        """
+        parts = self._parts(order)
+        rate = parts[0][0].rate if parts else engines.ESPEAK.rate
+        begun = 0  # samples given out before the performance at hand
+        for engine, steps in groupby(parts, key=lambda part: part[0]):
+            performance = self._performed(engine, [step for _, step in steps], rate)
+            origin = begun * 1000 / rate
+            async with aclosing(performance) as sounds:
+                async for samples, words in sounds:
+                    begun += len(samples) // 2
+                    later = tuple(_later(word, origin) for word in words)
+                    yield Chunk(samples, f"pcm_{rate}", later)
 
     async def clean(self, order: CleaningOrder) -> AsyncGenerator[Chunk, None]:
         """Remove noise, handing out audio as it arrives; as long as the recording."""
-        async with aclosing(engine.cleaners.run({"path": str(order.path)})) as frames:
+        async with aclosing(cleaning.pool.run({"path": str(order.path)})) as frames:
             async for _, payload in frames:
                 yield Chunk(payload, CLEAN_FORMAT)
 
     async def list_voices(self) -> Sequence[VoiceInfo]:
-        return voices.VOICES
+        return engines.voices(self.folder)
 
     async def balance(self) -> Balance:
         return Balance(None, "unlimited")
 
-    def _steps(self, order: SpeechOrder) -> tuple[list[script.Piece], list[dict[str, Any]]]:
+    async def _performed(
+        self, engine: Engine, steps: list[Step], rate: int
+    ) -> AsyncGenerator[tuple[bytes, tuple[WordTime, ...]], None]:
+        resampler = Resampler(engine.rate, rate)
+        async with aclosing(engine.perform(steps, self.folder)) as sounds:
+            async for sound in sounds:
+                yield resampler.feed(sound.samples), sound.words
+        if rest := resampler.finish():
+            yield rest, ()
+
+    def _parts(self, order: SpeechOrder) -> list[tuple[Engine, Step]]:
+        """Who speaks what, in order."""
         manner = _manner(order.settings)
-        pieces: list[script.Piece] = []
-        steps: list[dict[str, Any]] = []
+        parts: list[tuple[Engine, Step]] = []
         for text, voice, offset in _turns(order):
-            sound = {"voice": _engine_voice(voice), **manner}
+            engine = engines.engine_of(voice, self.folder)
             for piece in script.pieces(text, offset):
-                pieces.append(piece)
-                steps.append({"say": piece.text, **sound} if piece.text else _pause(piece))
-        if sum(piece.pause_ms for piece in pieces) > LONGEST_PAUSES_MS:
+                if not piece.text:
+                    parts.append((engine, Step(piece, voice, manner)))
+                    continue
+                for part, speaker in engine.divided(piece, voice):
+                    by = engine if speaker == voice else engines.engine_of(speaker)
+                    parts.append((by, Step(part, speaker, manner)))
+        if sum(step.piece.pause_ms for _, step in parts) > LONGEST_PAUSES_MS:
             raise Rejected("the pauses last too long")
-        return pieces, steps
+        return parts
 
 
-def _turns(order: SpeechOrder) -> list[tuple[str, str, int]]:
+def _turns(order: SpeechOrder) -> Iterator[tuple[str, str, int]]:
     if not order.lines:
-        return [(order.text, order.voice, 0)]
-    turns = []
+        yield order.text, order.voice, 0
+        return
     offset = 0
     for line in order.lines:
-        turns.append((line.text, line.voice, offset))
+        yield line.text, line.voice, offset
         offset += len(line.text) + 1
-    return turns
 
 
-def _pause(piece: script.Piece) -> dict[str, Any]:
-    return {"pause": piece.pause_ms}
+def _later(word: WordTime, milliseconds: float) -> WordTime:
+    shift = round(milliseconds)
+    return replace(word, start_ms=word.start_ms + shift, end_ms=word.end_ms + shift)
 
 
-def _engine_voice(voice: str) -> str:
-    name = voices.ENGINE_NAMES.get(voice)
-    if name is None:
-        raise Rejected(f"there is no built-in voice {voice!r}")
-    return name
-
-
-def _manner(settings: Mapping[str, Any]) -> dict[str, int]:
+def _manner(settings: Mapping[str, Any]) -> Manner:
     unknown = set(settings) - Builtin.controls
     if unknown:
         raise Unsupported(f"the built-in engine has no {', '.join(sorted(unknown))}")
-    speed, pitch, volume = (_number(settings, name) for name in ("speed", "pitch", "volume"))
-    return {
-        "rate": round(WORDS_PER_MINUTE * speed),
-        "pitch": round(MIDDLE_PITCH + pitch * PITCH_PER_STEP),
-        "volume": round(100 * volume),
-    }
+    return Manner(*(_number(settings, name) for name in ("speed", "pitch", "volume")))
 
 
 def _number(settings: Mapping[str, Any], name: str) -> float:

@@ -1,299 +1,106 @@
-"""The children that speak and clean: started when needed, used again, never left behind.
+"""What every engine on this machine is: voices, a rate, and children that speak steps.
 
-One pool serves the whole process, whatever event loops come and go. A child
-is busy with one job at a time; a job that is given up ends its child, since a
-new one is ready sooner than an old one could be calmed down.
+An engine lives in a folder of its own beside this file: `engine.py` with one `Engine`,
+`child.py` with the program that holds the model, `voices.py` with its table. What all of
+them promise is tested once, in `tests/providers/test_local_engines.py`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import atexit
-import importlib.util
-import json
 import os
-import socket
 import struct
-import subprocess
-import sys
-import threading
-import time
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import espeakng_loader
-
-from speechsite.providers.errors import ProviderError, Rejected, TaskFailed, Unavailable
-
-IDLE_SECONDS = 60.0
-JOBS_PER_CHILD = 500  # a leak in a C library stays small
-SILENT_SECONDS = 30.0  # a child that says nothing for so long hangs
-
-Frame = tuple[str, bytes]
-_LAST = frozenset("ERX")
-
-
-class Child:
-    """One engine process and the socket to it."""
-
-    def __init__(self, program: str, *arguments: str, isolated: bool = True) -> None:
-        ours, theirs = socket.socketpair()
-        flags = ["-I", "-S"] if isolated else ["-I"]
-        path = str(Path(__file__).with_name(program))
-        with theirs:
-            self.process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603  # our program
-                [sys.executable, *flags, path, *arguments],
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=subprocess.DEVNULL,
-            )
-        ours.setblocking(False)
-        self.socket = ours
-        self.jobs = 0
-        self.rested_at = 0.0
-
-    def end(self) -> int:
-        """Stop the process at once and collect it; gives its exit status."""
-        self.socket.close()
-        self.process.kill()
-        return self.process.wait()
-
-
-class Pool:
-    """At most `size` children; callers of any event loop wait their turn."""
-
-    def __init__(
-        self,
-        size: int,
-        start: Callable[[], Child],
-        *,
-        jobs_per_child: int = JOBS_PER_CHILD,
-        idle_seconds: float = IDLE_SECONDS,
-    ) -> None:
-        self.size = size
-        self.idle_seconds = idle_seconds
-        self.jobs_per_child = jobs_per_child
-        self._start = start
-        self._reset()
-
-    def _reset(self) -> None:
-        self._lock = threading.Lock()
-        self._idle: list[Child] = []
-        self._busy: set[Child] = set()
-        self._waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
-        self._janitor: threading.Thread | None = None
-        self._closing = threading.Event()
-
-    async def run(self, job: Mapping[str, Any] | Sequence[Any]) -> AsyncGenerator[Frame, None]:
-        """Have a job done; gives the child's frames up to its last."""
-        child = await self._take()
-        finished = False
-        try:
-            async with aclosing(_converse(child, json.dumps(job).encode())) as frames:
-                async for kind, payload in frames:
-                    finished = kind in _LAST
-                    if finished:
-                        _judge(kind, payload)
-                        break
-                    yield kind, payload
-        finally:
-            self._give_back(child, usable=finished)
-
-    def close(self) -> None:
-        """End all children; the pool starts new ones when asked again."""
-        with self._lock:
-            children = [*self._idle, *self._busy]
-            self._idle.clear()
-            janitor = self._janitor
-            self._closing.set()
-        if janitor is not None:
-            janitor.join()
-        self._closing.clear()
-        for child in children:
-            child.end()
-
-    def children(self) -> list[int]:
-        """Process ids, for health pages and tests."""
-        with self._lock:
-            return [child.process.pid for child in (*self._idle, *self._busy)]
-
-    def forget(self) -> None:
-        """After a fork: the children belong to the parent process."""
-        for child in (*self._idle, *self._busy):
-            child.socket.close()
-            child.process.returncode = 0  # not ours to wait for
-        self._reset()
-
-    async def _take(self) -> Child:
-        while True:
-            with self._lock:
-                child = self._claim()
-                if child is None:
-                    loop = asyncio.get_running_loop()
-                    turn: asyncio.Future[None] = loop.create_future()
-                    self._waiting.append((loop, turn))
-            if child is not None:
-                return child
-            try:
-                await turn
-            except asyncio.CancelledError:
-                self._pass_turn(turn)
-                raise
-
-    def _claim(self) -> Child | None:
-        while self._idle:
-            child = self._idle.pop()
-            if child.process.poll() is None:
-                self._busy.add(child)
-                return child
-            child.end()
-        if len(self._busy) >= self.size:
-            return None
-        try:
-            child = self._start()
-        except OSError as error:
-            raise Unavailable(f"the built-in engine does not start: {error}") from error
-        self._busy.add(child)
-        return child
-
-    def _give_back(self, child: Child, *, usable: bool) -> None:
-        child.jobs += 1
-        usable = usable and child.jobs < self.jobs_per_child
-        if not usable:
-            child.end()
-        with self._lock:
-            self._busy.discard(child)
-            if usable:
-                child.rested_at = time.monotonic()
-                self._idle.append(child)
-                self._watch()
-            self._wake_one()
-
-    def _pass_turn(self, turn: asyncio.Future[None]) -> None:
-        with self._lock:
-            if turn.done() and not turn.cancelled():
-                self._wake_one()
-
-    def _wake_one(self) -> None:
-        while self._waiting:
-            loop, turn = self._waiting.popleft()
-            if turn.cancelled() or loop.is_closed():
-                continue
-            loop.call_soon_threadsafe(_settle, turn)
-            return
-
-    def _watch(self) -> None:
-        if self._janitor is None:
-            self._janitor = threading.Thread(target=self._tidy, name="builtin-idle", daemon=True)
-            self._janitor.start()
-
-    def _tidy(self) -> None:
-        """Ends idle children; a thread, because event loops come and go."""
-        while True:
-            self._closing.wait(self.idle_seconds / 4)
-            with self._lock:
-                since = time.monotonic() - self.idle_seconds
-                tired = [child for child in self._idle if child.rested_at < since]
-                self._idle = [child for child in self._idle if child not in tired]
-                done = not self._idle
-                if done:
-                    self._janitor = None
-            for child in tired:
-                child.end()
-            if done:
-                return
-
-
-async def _converse(child: Child, job: bytes) -> AsyncGenerator[Frame, None]:
-    loop = asyncio.get_running_loop()
-    received = bytearray()
-    try:
-        await loop.sock_sendall(child.socket, struct.pack(">cI", b"J", len(job)) + job)
-        while True:
-            async with asyncio.timeout(SILENT_SECONDS):
-                part = await loop.sock_recv(child.socket, 1 << 18)
-            if not part:
-                raise _gone(child)
-            received += part
-            for frame in _frames(received):
-                yield frame
-    except TimeoutError as error:
-        raise Unavailable("the built-in engine does not answer") from error
-    except OSError as error:
-        raise _gone(child) from error
-
-
-def _frames(received: bytearray) -> list[Frame]:
-    frames = []
-    done = 0
-    while len(received) - done >= 5:
-        kind, size = struct.unpack_from(">cI", received, done)
-        if len(received) - done - 5 < size:
-            break
-        frames.append((kind.decode("ascii"), bytes(received[done + 5 : done + 5 + size])))
-        done += 5 + size
-    del received[:done]
-    return frames
-
-
-def _judge(kind: str, payload: bytes) -> None:
-    reason = payload.decode("utf-8", "replace")
-    if kind == "R":
-        raise Rejected(reason)
-    if kind == "X":
-        raise TaskFailed(reason)
-
-
-def _gone(child: Child) -> ProviderError:
-    return Unavailable(f"the built-in engine stopped (status {child.end()})")
-
-
-def _settle(turn: asyncio.Future[None]) -> None:
-    if not turn.done():
-        turn.set_result(None)
-
-
-def _start_speaker() -> Child:
-    return Child(
-        "child.py",
-        espeakng_loader.get_library_path(),
-        espeakng_loader.get_data_path(),
-        str(IDLE_SECONDS * 2),
-    )
-
-
-def _start_cleaner() -> Child:
-    return Child("cleaner.py", _rnnoise_path(), str(IDLE_SECONDS * 2), isolated=False)
-
-
-def _rnnoise_path() -> str:
-    # Found, not imported: importing pyrnnoise pulls in plotting and codecs.
-    found = importlib.util.find_spec("pyrnnoise")
-    ending = {"darwin": "librnnoise.dylib", "win32": "rnnoise.dll"}
-    if found is None or found.origin is None:
-        raise Unavailable("pyrnnoise is not installed")
-    return str(Path(found.origin).with_name(ending.get(sys.platform, "librnnoise.so")))
-
+from speechsite.providers.builtin.pool import Pool
+from speechsite.providers.builtin.script import Piece
+from speechsite.providers.builtin.timekeeper import Timekeeper
+from speechsite.providers.types import VoiceInfo, WordTime
 
 CORES = os.cpu_count() or 1
-speakers = Pool(CORES, _start_speaker)
-cleaners = Pool(CORES, _start_cleaner, jobs_per_child=1)
 
 
-@atexit.register
-def close() -> None:
-    """End all children of this process; they start again when needed."""
-    speakers.close()
-    cleaners.close()
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a text is spoken; 1.0, 0 and 1.0 are the voice's own way.
+
+    `speed` is a factor, `pitch` counts semitones, `volume` is a factor of the samples.
+    """
+
+    speed: float = 1.0
+    pitch: float = 0.0
+    volume: float = 1.0
 
 
-def _after_fork() -> None:
-    speakers.forget()
-    cleaners.forget()
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A piece of the text with the voice that speaks it, or a pause."""
+
+    piece: Piece
+    voice: str
+    manner: Manner
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """16-bit little-endian mono samples at the engine's rate, and the words that they close.
+
+    Times count from the start of the performance.
+    """
+
+    samples: bytes
+    words: tuple[WordTime, ...] = ()
+
+
+class Engine(ABC):
+    """One way to speak on this machine.
+
+    `controls` are the settings that change its sound; others have no effect on it.
+    """
+
+    name: ClassVar[str]
+    rate: ClassVar[int]
+    pool: ClassVar[Pool]
+
+    @abstractmethod
+    def voices(self, folder: Path | None = None) -> Sequence[VoiceInfo]:
+        """What can be spoken with now; `folder` holds the files that an operator laid there."""
+
+    @abstractmethod
+    def told(self, step: Step, folder: Path | None) -> dict[str, Any]:
+        """A spoken step as the child is told it."""
+
+    def divided(self, piece: Piece, voice: str) -> Iterator[tuple[Piece, str]]:
+        """A piece with who speaks it: parts that this engine cannot read name another's voice."""
+        yield piece, voice
+
+    async def perform(
+        self, steps: Sequence[Step], folder: Path | None = None
+    ) -> AsyncGenerator[Sound, None]:
+        """Speak, handing out sound as it comes. Closing the iterator cancels.
+
+        Raises Rejected, TaskFailed or Unavailable.
+        """
+        keeper = Timekeeper([step.piece for step in steps], self.rate)
+        words: list[WordTime] = []
+        job = [self._told(step, folder) for step in steps]
+        async with aclosing(self.pool.run(job)) as frames:
+            async for kind, payload in frames:
+                if kind == "W":
+                    for mark in struct.iter_unpack(">4I", payload):
+                        words.extend(keeper.heard(*mark))
+                    continue
+                yield Sound(payload, tuple(words))
+                words.clear()
+        words.extend(keeper.rest())
+        if words:
+            yield Sound(b"", tuple(words))
+
+    def _told(self, step: Step, folder: Path | None) -> Mapping[str, Any]:
+        if not step.piece.text:
+            return {"pause": step.piece.pause_ms}
+        return self.told(step, folder)

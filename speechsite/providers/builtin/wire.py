@@ -4,7 +4,7 @@ A frame is one kind byte, a four-byte length and the payload.
 
     in    J  a job, as JSON
     out   A  samples, 16-bit little-endian mono
-          W  words
+          W  words, four u32 each: step, character of its text, first and last sample of the job
           E  end of the job
           R  the order is refused, with the reason
           X  the job failed, with the reason
@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from typing import Any
 
 IDLE = 3  # exit status: nobody asked for anything
+NEXT_FRAME = 32 * 1024  # bytes of sound in a frame after a job's first, which is short
 
 
 class Wire:
@@ -58,3 +59,33 @@ class Wire:
                 break
             parts += part
         return bytes(parts)
+
+
+class Outlet:
+    """Collects a job's samples and words: a small frame first, then larger ones."""
+
+    def __init__(self, wire: Wire, rate: int) -> None:
+        self.samples = 0
+        self._wire = wire
+        self._audio = bytearray()
+        self._words = bytearray()
+        self._limit = rate * 2 // 8
+
+    def audio(self, samples: bytes) -> None:
+        self._audio += samples
+        self.samples += len(samples) // 2
+        if len(self._audio) >= self._limit:
+            self.flush()
+
+    def word(self, step: int, position: int, start: int, end: int) -> None:
+        """A word of a step: the character it begins at, its first and last sample of the job."""
+        self._words += struct.pack(">4I", step, position, start, end)
+
+    def flush(self) -> None:
+        if self._words:
+            self._wire.send(b"W", self._words)
+        if self._audio:
+            self._wire.send(b"A", self._audio)
+            self._limit = NEXT_FRAME
+        self._words.clear()
+        self._audio.clear()

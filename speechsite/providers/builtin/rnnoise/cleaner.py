@@ -1,6 +1,6 @@
 """The program that removes noise: a recording's path in, clean samples out.
 
-Run as `python -I cleaner.py LIBRARY IDLE_SECONDS`; stdin and stdout are one
+Run as `python -I rnnoise/cleaner.py LIBRARY IDLE_SECONDS`; stdin and stdout are one
 socket (frames: `wire.py`). PyAV decodes whatever it can to 48 kHz mono, RNNoise
 cleans ten milliseconds at a time, and nothing is held but the block at hand.
 
@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import av
 import numpy as np

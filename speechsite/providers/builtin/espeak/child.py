@@ -1,6 +1,6 @@
 """The program that holds espeak-ng: text steps in, samples and words out.
 
-Run as `python -I -S child.py LIBRARY DATA_FOLDER IDLE_SECONDS`; stdin and
+Run as `python -I -S espeak/child.py LIBRARY DATA_FOLDER IDLE_SECONDS`; stdin and
 stdout are one socket. It imports the standard library alone, because it must
 start quickly and stay small, and it never starts a thread: espeak-ng keeps its
 state in globals. It knows nothing of orders or markup; its parent does.
@@ -15,17 +15,15 @@ from __future__ import annotations
 import array
 import ctypes
 import os
-import struct
 import sys
 from typing import Any
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.dirname(HERE)]  # isolated mode leaves our folders out
 
-from shaping import RATE, Shaper  # isolated mode leaves our folder out
-from wire import Wire
+from shaping import RATE, Shaper
+from wire import Outlet, Wire
 
-FIRST_FRAME = RATE * 2 // 8
-NEXT_FRAME = 32 * 1024
 SECOND_VOICE = "gmw/en-US"  # for what the first cannot say at all
 
 _SYNCHRONOUS = 2
@@ -51,35 +49,6 @@ class _Event(ctypes.Structure):
 _Callback = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
 )
-
-
-class Outlet:
-    """Collects a job's samples and words: a small frame first, then larger ones."""
-
-    def __init__(self, wire: Wire) -> None:
-        self.samples = 0
-        self._wire = wire
-        self._audio = bytearray()
-        self._words = bytearray()
-        self._limit = FIRST_FRAME
-
-    def audio(self, samples: bytes) -> None:
-        self._audio += samples
-        self.samples += len(samples) // 2
-        if len(self._audio) >= self._limit:
-            self.flush()
-
-    def word(self, step: int, position: int, start: int, end: int) -> None:
-        self._words += struct.pack(">4I", step, position, start, end)
-
-    def flush(self) -> None:
-        if self._words:
-            self._wire.send(b"W", self._words)
-        if self._audio:
-            self._wire.send(b"A", self._audio)
-            self._limit = NEXT_FRAME
-        self._words.clear()
-        self._audio.clear()
 
 
 class Speaker:
@@ -164,7 +133,7 @@ def main(library: str, data: str, idle_seconds: str) -> None:
     speaker = Speaker(library, data)
     for steps in wire.jobs(float(idle_seconds)):
         try:
-            speaker.perform(steps, Outlet(wire))
+            speaker.perform(steps, Outlet(wire, RATE))
         except RuntimeError as error:
             wire.send(b"X", str(error).encode())
         else:

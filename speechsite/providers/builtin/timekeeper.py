@@ -1,6 +1,6 @@
-"""Hangs what espeak-ng heard on the words of a text, in order and without overlap.
+"""Hangs the marks of an engine on the words of a text, in order and without overlap.
 
-Every word of a spoken step gets exactly one time. Words that espeak-ng speaks in
+Every word of a spoken step gets exactly one time. Words that an engine speaks in
 one breath ("of the", a Chinese compound) share its time by their length.
 """
 
@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from speechsite.providers.builtin.script import Piece, word_spans
-from speechsite.providers.builtin.shaping import RATE
 from speechsite.providers.types import WordTime
 
 
 class Timekeeper:
     """Word times of one job: feed it marks as they come, take the words they close."""
 
-    def __init__(self, pieces: Sequence[Piece]) -> None:
+    def __init__(self, pieces: Sequence[Piece], rate: int) -> None:
         self._pieces = pieces
+        self._rate = rate
         self._step = -1
         self._spans: list[tuple[int, int]] = []
         self._first = 0  # first span of the open group
@@ -60,7 +60,7 @@ class Timekeeper:
     def _close(self, before: int) -> Iterator[WordTime]:
         if self._sound is None:
             return
-        start, end = (sample * 1000 / RATE for sample in self._sound)
+        start, end = (sample * 1000 / self._rate for sample in self._sound)
         group = self._spans[self._first : before]
         offset = self._pieces[self._step].offset
         letters = sum(stop - begin for begin, stop in group)

@@ -1,0 +1,1 @@
+"""RNNoise: removes the noise behind a voice, in a child process of its own."""
