@@ -242,8 +242,27 @@ def test_without_a_token_only_this_machine_and_staff_see_metrics(
     assert client.get("/metrics", **far).status_code == 200
 
 
-def test_a_proxy_on_this_machine_does_not_open_metrics_to_all(client: Client, db: None) -> None:
-    assert client.get("/metrics", headers={"X-Forwarded-For": "192.0.2.7"}).status_code == 403
+@pytest.mark.parametrize(
+    "header",
+    ["X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "Via", "X-Real-IP",
+     "CF-Connecting-IP", "True-Client-IP", "X-Original-Forwarded-For", "X-Client-IP"],
+)  # fmt: skip
+def test_a_proxy_on_this_machine_does_not_open_metrics_to_all(
+    client: Client, db: None, header: str
+) -> None:
+    assert client.get("/metrics", headers={header: "192.0.2.7"}).status_code == 403
+
+
+def test_a_proxy_that_says_nothing_does_not_either(client: Client, db: None) -> None:
+    with override_settings(BEHIND_PROXY=True):
+        assert client.get("/metrics").status_code == 403
+    assert client.get("/metrics").status_code == 200
+
+
+@override_settings(METRICS_TOKEN="open sesame", BEHIND_PROXY=True)
+def test_staff_sees_metrics_through_a_proxy(client: Client, admin_user: User) -> None:
+    client.force_login(admin_user)
+    assert client.get("/metrics", headers={"X-Forwarded-For": "192.0.2.7"}).status_code == 200
 
 
 @override_settings(METRICS_TOKEN="open sesame")

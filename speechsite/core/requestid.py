@@ -25,19 +25,35 @@ ACCEPTED = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 HEADER = "X-Request-ID"
 # Asked every few seconds by machines, or many times for one page.
 DULL = ("/healthz", "/readyz", "/metrics", "/static/")
-# Whoever reads the log must not be able to use such a link.
+# Whoever reads the log must not be able to use such a link. A test goes through all addresses
+# of the site for parts that are called so.
 SECRET_PART = re.compile(
-    r"^(/files|/hooks/[^/]+|/account/(?:password/reset/key|confirm-email))/[^/]+"
+    r"^(/files|/hooks/[^/]+|/api/v1/file-content|/api/file-download"
+    r"|/minimax/v1/(?:files/download|subtitles)|/account/(?:password/reset/key|confirm-email))/[^/]+"
 )
 
 
+def shown(path: str) -> str:
+    """A path as a log may have it."""
+    return SECRET_PART.sub(r"\1/…", path)
+
+
 class RequestIdFilter(logging.Filter):
-    """Adds `request_id` to every log record."""
+    """Adds `request_id` to every log record, and takes secrets out of Django's own lines."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not hasattr(record, "request_id"):
             record.request_id = current.get()
+        if record.name.startswith("django."):
+            _mask(record)
         return True
+
+
+def _mask(record: logging.LogRecord) -> None:
+    """A failed request is reported with its path, and as JSON with the whole request."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(shown(one) if isinstance(one, str) else one for one in record.args)
+    vars(record).pop("request", None)
 
 
 class RequestIdMiddleware:
@@ -86,7 +102,7 @@ class Line:
         return response
 
     def write(self, status: int) -> None:
-        path = SECRET_PART.sub(r"\1/…", escape_uri_path(self.request.path))
+        path = shown(escape_uri_path(self.request.path))
         level = logging.DEBUG if path.startswith(DULL) else logging.INFO
         milliseconds = round((time.perf_counter() - self.began) * 1000, 1)
         method, user = self.request.method, user_id(self.request)

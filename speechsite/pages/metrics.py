@@ -6,6 +6,7 @@ Nothing is counted in memory, so any web process gives the whole site's figures.
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 from django.conf import settings
@@ -21,19 +22,26 @@ from prometheus_client.registry import Collector
 from jobs import audits
 from jobs.models import Job, Segment
 from jobs.states import JobState, SegmentState
+from speechsite.accounts import staff
 from speechsite.core import kin
 from speechsite.credits.models import MILLI, Wallet
 from speechsite.duties import outbox
 from speechsite.pages import health
 from speechsite.upstreams.models import Channel
 
-LOOPBACK = {"127.0.0.1", "::1"}
+LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+# What proxies and their makers put into a request to say for whom they ask.
+FORWARDING = re.compile(
+    r"(x-)?forwarded|via$|x-real-ip|x-original|x-client|true-client-ip|client-ip|x-cluster"
+    r"|(cf|fastly|fly|akamai|x-envoy|x-azure|x-amzn|cdn)-",
+    re.IGNORECASE,
+)
 
 
 @require_safe
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
-    """For who bears METRICS_TOKEN; without a token, for this machine and for staff."""
+    """For staff and who bears METRICS_TOKEN; without a token, for this machine itself."""
     if not _may_read(request):
         return HttpResponseForbidden("Metrics need METRICS_TOKEN as a bearer token.\n")
     registry = CollectorRegistry(auto_describe=False)
@@ -147,14 +155,15 @@ def _by_state(
 
 
 def _may_read(request: HttpRequest) -> bool:
+    if request.user.is_authenticated and staff.may_administer(request):
+        return True
     if settings.METRICS_TOKEN:
         given = request.headers.get("Authorization", "")
         expected = f"Bearer {settings.METRICS_TOKEN}"
         return hmac.compare_digest(given.encode(), expected.encode())
-    # Behind a proxy everybody comes from this machine.
-    is_proxied = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
-    is_local = request.META.get("REMOTE_ADDR") in LOOPBACK and not is_proxied
-    return is_local or (request.user.is_authenticated and request.user.is_staff)
+    # Behind a proxy everybody comes from this machine, or from a neighbour.
+    is_proxied = settings.BEHIND_PROXY or any(FORWARDING.match(name) for name in request.headers)
+    return request.META.get("REMOTE_ADDR") in LOOPBACK and not is_proxied
 
 
 FIGURES: tuple[Callable[[], Iterator[Metric]], ...] = (

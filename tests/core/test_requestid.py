@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,9 +14,12 @@ from django.core.signals import request_finished
 from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.test import RequestFactory
+from django.urls import get_resolver
 from django.utils.functional import SimpleLazyObject
+from django.utils.log import log_response
+from pythonjsonlogger.json import JsonFormatter
 
-from speechsite.core.requestid import RequestIdFilter, RequestIdMiddleware, current, user_id
+from speechsite.core.requestid import RequestIdFilter, RequestIdMiddleware, current, shown, user_id
 
 
 def answer(request: HttpRequest) -> HttpResponse:
@@ -118,6 +122,10 @@ def test_what_machines_ask_all_day_is_not_worth_a_line(
         ("/files/abc.def:ghi/speech.mp3", "/files/…/speech.mp3"),
         ("/hooks/kie/a-token/", "/hooks/kie/…/"),
         ("/account/password/reset/key/1-set/", "/account/password/reset/key/…/"),
+        ("/api/v1/file-content/a:b/s.mp3", "/api/v1/file-content/…/s.mp3"),
+        ("/api/file-download/a:b/s.mp3", "/api/file-download/…/s.mp3"),
+        ("/minimax/v1/files/download/a:b/s.mp3", "/minimax/v1/files/download/…/s.mp3"),
+        ("/minimax/v1/subtitles/a:b", "/minimax/v1/subtitles/…"),
         ("/a%0Ab", "/a%0Ab"),
     ],
 )
@@ -126,6 +134,41 @@ def test_a_path_cannot_betray_a_secret_or_forge_a_line(
 ) -> None:
     run(rf.get(path)).close()
     assert lines(caplog)[0].path == shown  # type: ignore[attr-defined]
+
+
+def _addresses(patterns: Any, before: str = "/") -> Iterator[str]:
+    """Every address of the site as it is written down, with names for its parts."""
+    for pattern in patterns:
+        whole = before + str(pattern.pattern)
+        if hasattr(pattern, "url_patterns"):
+            yield from _addresses(pattern.url_patterns, whole)
+        else:
+            yield whole
+
+
+def test_every_secret_in_an_address_of_the_site_is_masked() -> None:
+    names = re.compile(
+        r"<(?:\w+:)?(signed|token|key|uidb36)>|\(\?P<(key|uidb36)>[^)]*\)(?:-\(\?P<key>.+\))?"
+    )
+    found = [one for one in _addresses(get_resolver().url_patterns) if names.search(one)]
+    assert len(found) >= 7
+    for address in found:
+        path = re.sub(r"<[^>]+>", "part", names.sub("SECRET", address)).replace("^", "")
+        assert "SECRET" not in shown(path), path
+
+
+@pytest.mark.parametrize("kind", ["text", "json"])
+def test_a_broken_request_does_not_betray_its_secret_either(
+    rf: RequestFactory, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    formatter = JsonFormatter("%(message)s") if kind == "json" else logging.Formatter("%(message)s")
+    caplog.handler.addFilter(RequestIdFilter())
+    request = rf.get("/files/abc.def:ghi/speech.mp3")
+    log_response(
+        "%s: %s", "Broken", request.path, request=request, response=HttpResponse(status=500)
+    )
+    assert "abc.def" not in formatter.format(caplog.records[-1])
+    assert "speech.mp3" in formatter.format(caplog.records[-1])
 
 
 def test_a_user_nobody_asked_for_is_not_looked_up(rf: RequestFactory) -> None:
