@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import connection, connections
 from django.test import override_settings
 
-from speechsite.accounts import plans
+from speechsite.accounts import plans, rates
 from speechsite.accounts.models import Plan, User
 from speechsite.credits import ledger
 from speechsite.credits.models import Wallet
@@ -82,6 +82,12 @@ def _files_uncollected() -> Iterator[None]:
     storages = {**settings.STORAGES, "staticfiles": plain}
     with override_settings(STORAGES=storages, WHITENOISE_AUTOREFRESH=True):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _fresh_allowances() -> None:
+    """Accounts of other tests had the same ids."""
+    rates._used.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -129,7 +129,7 @@ class ApiKey(models.Model):
 
 
 class Allowance(models.Model):
-    """Until when an account's requests are used up: `api.rates` counts here without Redis."""
+    """Until when an account's requests are used up: `rates` counts here without Redis."""
 
     user = models.OneToOneField(
         User, on_delete=models.CASCADE, primary_key=True, related_name="allowance"

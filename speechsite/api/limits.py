@@ -16,21 +16,15 @@ from datetime import UTC, datetime
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs import spending
-from jobs.models import LIVE_JOBS, Job
-from speechsite.accounts import plans
-from speechsite.api import rates
+from jobs import concurrency, spending
+from jobs.models import Job
+from speechsite.accounts import plans, rates
 from speechsite.api.auth import Caller
 from speechsite.api.errors import CapReached, ConcurrencyLimited, RateLimited
-from speechsite.core import sql
 from speechsite.credits.prices import format_credits
 
 UNLIMITED = 1_000_000
 CONCURRENCY_RETRY = 2.0  # seconds
-_UNDER_WAY = """
-    SELECT COUNT(*) FROM jobs_job
-    WHERE user_id = %s AND source = %s AND state IN ({})
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +74,12 @@ def check_for(caller: Caller) -> Callable[[Job], None]:
 
 def check_concurrency(caller: Caller) -> int:
     """How many jobs are under way, the new one included; no more than the plan allows."""
-    allowed = plans.plan_of(caller.user).concurrent_jobs
-    under_way = running_jobs(caller)
-    if allowed is not None and under_way > allowed:
+    try:
+        return concurrency.check(caller.user)
+    except concurrency.TooManyAtOnce as error:
         raise ConcurrencyLimited(
-            _("Your plan allows %s jobs at once.") % allowed,
-            limit="plan_concurrent_jobs",
-            retry_after=CONCURRENCY_RETRY,
-        )
-    return under_way
-
-
-def running_jobs(caller: Caller) -> int:
-    """The account's jobs under way that came through the API."""
-    statement = _UNDER_WAY.format(sql.written(LIVE_JOBS))
-    found = sql.rows(statement, (caller.user.pk, Job.Source.API))
-    return int(found[0][0])
+            error.message, limit="plan_concurrent_jobs", retry_after=CONCURRENCY_RETRY
+        ) from error
 
 
 def check_caps(caller: Caller, job: Job) -> None:

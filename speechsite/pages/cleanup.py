@@ -29,6 +29,7 @@ from speechsite.core.ids import new_token
 from speechsite.credits import ledger, prices, welcome
 from speechsite.credits.ledger import InsufficientCredits, RestrictedCredits
 from speechsite.credits.models import Price
+from speechsite.pages import planlimits
 from speechsite.pages.requests import SignedIn
 from voices import library
 from voices.models import SpeechModel
@@ -150,18 +151,19 @@ def _place(request: SignedIn, form: CleanupForm, upload: Upload) -> HttpResponse
         form.add_error("model", _("No cleaning is on offer at the moment."))
         return _page(request, form, status=422)
     try:
+        planlimits.admit(request.user)
         job = placing.place_cleaning(
             request.user,
             model=form.chosen.model,
             upload=upload,
             title=PurePath(upload.name).stem,
             output_format=form.wanted_format(),
-            origin=placing.Origin(idempotency_key=form.idempotency_key(upload)),
+            origin=planlimits.origin(form.idempotency_key(upload)),
         )
     except OrderError as error:
         field = FIELD_OF_ERROR.get(error.field, error.field)
         form.add_error(field if field in form.fields else None, error.message)
-        return _page(request, form, status=422)
+        return _page(request, form, status=planlimits.status_of(error))
     except RestrictedCredits:
         form.add_error("model", welcome.explanation())
         return _page(request, form, status=402)

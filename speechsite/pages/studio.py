@@ -18,6 +18,7 @@ from jobs.errors import OrderError
 from jobs.models import Job
 from speechsite.credits import ledger, prices, welcome
 from speechsite.credits.ledger import InsufficientCredits, RestrictedCredits
+from speechsite.pages import planlimits
 from speechsite.pages.ordering import OrderForm
 from speechsite.pages.picker import picker
 from speechsite.pages.requests import SignedIn
@@ -65,6 +66,7 @@ def _place(request: SignedIn, form: OrderForm) -> HttpResponse:
         form.add_error("voice", _("This voice is no longer available. Please choose another."))
         return _page(request, form, status=422)
     try:
+        planlimits.admit(request.user)
         job = lifecycle.place(
             request.user,
             model=form.chosen_model,
@@ -73,12 +75,12 @@ def _place(request: SignedIn, form: OrderForm) -> HttpResponse:
             voice_settings=form.voice_settings(),
             title=form.cleaned_data["title"],
             output_format=form.cleaned_data["output_format"] or "mp3_44100_128",
-            idempotency_key=form.idempotency_key(),
+            origin=planlimits.origin(form.idempotency_key()),
         )
     except OrderError as error:
         field = FIELD_OF_ERROR.get(error.field, error.field)
         form.add_error(field if field in form.fields else None, error.message)
-        return _page(request, form, status=422)
+        return _page(request, form, status=planlimits.status_of(error))
     except RestrictedCredits:
         form.add_error("voice", welcome.explanation())
         return _page(request, form, status=402)

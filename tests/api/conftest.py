@@ -9,7 +9,6 @@ import pytest
 
 from speechsite.accounts import keys, plans
 from speechsite.accounts.models import ApiKey, User
-from speechsite.api import rates
 from speechsite.api.auth import Caller
 from speechsite.credits import prices
 from speechsite.credits.models import Wallet
@@ -19,12 +18,6 @@ from voices import library
 @pytest.fixture(autouse=True)
 def _own_media(settings: Any, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path / "media"
-
-
-@pytest.fixture(autouse=True)
-def _fresh_allowances() -> None:
-    """Accounts of other tests had the same ids."""
-    rates._used.clear()
 
 
 @pytest.fixture

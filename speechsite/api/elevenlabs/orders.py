@@ -12,7 +12,7 @@ from typing import Any
 from django.core.files.storage import default_storage
 from django.utils.translation import gettext as _
 
-from jobs import renditions, streaming
+from jobs import concurrency, renditions, streaming
 from jobs.models import Job
 from jobs.states import JobState
 from speechsite.accounts import plans
@@ -157,7 +157,7 @@ def failure(code: str, message: str) -> ApiError:
 def headers(caller: Caller, job: Job) -> dict[str, str]:
     """What an answer with sound says about the work. Asks the database."""
     name = ids.public(job.pk)
-    under_way = limits.running_jobs(caller) if job.under_way is None else job.under_way
+    under_way = concurrency.under_way(caller.user) if job.under_way is None else job.under_way
     allowed = plans.plan_of(caller.user).concurrent_jobs or limits.UNLIMITED
     return {
         "request-id": name,

@@ -13,9 +13,9 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechsite.accounts import plans
+from speechsite.accounts import plans, rates
 from speechsite.accounts.models import Allowance, User
-from speechsite.api import errors, limits, rates
+from speechsite.api import errors, limits
 from speechsite.api.auth import Caller
 from speechsite.core.ids import new_token
 
