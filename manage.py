@@ -11,6 +11,7 @@ from speechsite.management import loading
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "speechsite.settings")
     from django.core.management import execute_from_command_line
+    from django.db import DatabaseError
 
     try:
         if "--prepared" in sys.argv:
@@ -18,6 +19,12 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except BadSetting as error:
         sys.exit(f"Speechsite cannot start. {error}")
+    except DatabaseError as error:
+        from speechsite.management import unprepared
+
+        if explanation := unprepared.explanation(error):
+            sys.exit(explanation)
+        raise
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from allauth.mfa.totp.internal.auth import (
 from django.test import Client
 
 from speechsite.accounts.models import User
+from speechsite.credits.models import Wallet
 from tests.conftest import PASSWORD
 
 SECRET = "JBSWY3DPEHPK3PXP"
@@ -123,6 +124,14 @@ def test_pages_of_the_administration_have_a_policy(client: Client, root: User, p
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
     assert rules["script-src"] == "'self' 'unsafe-eval'"
     assert rules["frame-ancestors"] == rules["object-src"] == "'none'"
+
+
+def test_an_account_made_here_has_its_wallet(client: Client, root: User) -> None:
+    client.force_login(root)
+    told = {"email": "zoe@example.com", "name": "Zoe", "password1": PASSWORD, "password2": PASSWORD,
+            "usable_password": "true"}  # fmt: skip
+    assert client.post("/admin/accounts/user/add/", told).status_code == 302
+    assert Wallet.objects.get(user__email="zoe@example.com").available == 1_000_000
 
 
 # --- the queue's rows -------------------------------------------------------------------------

@@ -60,7 +60,10 @@ def issue_key(
     total_cap: int | None = None,
     replaces: ApiKey | None = None,
 ) -> tuple[ApiKey, str]:
-    """A new key and its secret, which cannot be shown again: only its hash is kept."""
+    """A new key and its secret, which cannot be shown again: only its hash is kept.
+
+    Raises ValueError for a mode, a scope or an address that there is not.
+    """
     if mode not in _MODES:
         raise ValueError(f"a key is live or test, not {mode!r}")
     prefix = f"sps_{mode}_{_random_letters()}"
@@ -71,7 +74,8 @@ def issue_key(
         mode=mode,
         prefix=prefix,
         secret_hash=_hash(secret),
-        scopes=list(scopes),
+        # A key that replaces another keeps its scopes, also those of an earlier version.
+        scopes=list(scopes) if replaces else _known(scopes),
         expires_at=expires_at,
         ip_allow=_networks(ip_allow),
         daily_cap=daily_cap,
@@ -133,7 +137,7 @@ def change(
     """Other rights for a key; its secret stays."""
     ApiKey.objects.filter(pk=key.pk).update(
         name=name[:80],
-        scopes=list(scopes),
+        scopes=_known(scopes),
         expires_at=expires_at,
         ip_allow=_networks(ip_allow),
         daily_cap=daily_cap,
@@ -157,6 +161,15 @@ def revoke(key: ApiKey) -> ApiKey:
     ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=timezone.now())
     key.refresh_from_db()
     return key
+
+
+def _known(scopes: Iterable[str]) -> list[str]:
+    """The scopes as they were named. One that nobody checks would be a right to nothing."""
+    named = list(scopes)
+    for scope in named:
+        if scope not in SCOPES:
+            raise ValueError(f"there is no scope {scope!r}; there are {', '.join(SCOPES)}")
+    return named
 
 
 def _networks(written: Iterable[str]) -> list[str]:

@@ -19,6 +19,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
+from speechsite.accounts.admin import UserAdmin
 from speechsite.accounts.models import User
 from speechsite.core.adminpages import Page, ReadOnlyInline, ReadOnlyPage
 from speechsite.credits import ledger, prices
@@ -32,6 +33,18 @@ def signed(millicredits: int) -> str:
         return "–"
     sign = "+" if millicredits > 0 else "−"
     return f"{sign}{prices.format_credits(abs(millicredits))}"
+
+
+class AccountAdmin(UserAdmin):
+    """Accounts as `accounts` shows them; one that is made here has its wallet, as others do."""
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        ledger.open_wallet(obj)
+
+
+admin.site.unregister(User)
+admin.site.register(User, AccountAdmin)
 
 
 class EntryColumns:

@@ -72,6 +72,7 @@ def make_administrator() -> Administrator | None:
 
     from speechsite.accounts import plans
     from speechsite.accounts.models import User
+    from speechsite.credits import ledger
 
     email = env.text("ADMIN_EMAIL") or DEFAULT_ADMINISTRATOR
     given = env.text("ADMIN_PASSWORD")
@@ -87,6 +88,7 @@ def make_administrator() -> Administrator | None:
         EmailAddress.objects.update_or_create(
             user=user, email=user.email, defaults={"verified": True, "primary": True}
         )
+        ledger.open_wallet(user)
     return Administrator(user.email, "" if given else password)
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 
 from speechsite.accounts import keys
-from speechsite.accounts.models import User
+from speechsite.accounts.models import ApiKey, User
 from speechsite.credits.models import LedgerEntry, Wallet
 
 
@@ -69,9 +74,26 @@ def test_a_refused_account_leaves_nothing(ada: User, words: list[str]) -> None:
 
 
 def test_createkey_prints_only_the_key(ada: User) -> None:
-    said = run("createkey", "ADA@example.com", "--name", "ci", "--scope", "a", "--scope", "b")
+    said = run(
+        "createkey",
+        "ADA@example.com",
+        "--name",
+        "ci",
+        "--scope",
+        "models:read",
+        "--scope",
+        "voices:read",
+    )
     key = keys.find_key(said.removesuffix("\n"))
-    assert (key.user, key.name, key.mode, key.scopes) == (ada, "ci", "live", ["a", "b"])
+    assert (key.user, key.name, key.mode, key.scopes) == (
+        ada, "ci", "live", ["models:read", "voices:read"],
+    )  # fmt: skip
+
+
+def test_a_scope_that_there_is_not_makes_no_key(ada: User) -> None:
+    with pytest.raises(CommandError, match=r"bogus.*models:read"):
+        run("createkey", ada.email, "--scope", "models:read", "--scope", "bogus")
+    assert not ApiKey.objects.exists()
 
 
 def test_createkey_makes_test_keys(ada: User) -> None:
@@ -123,6 +145,41 @@ def test_every_grant_counts_unless_it_is_named(ada: User) -> None:
     for _ in range(2):
         run("grant", ada.email, "1", "--reason", "r", "--key", "may")
     assert balance(ada) == 1_003_000
+
+
+def test_a_named_grant_of_another_amount_is_refused(ada: User) -> None:
+    run("grant", ada.email, "100000", "--reason", "r", "--key", "may")
+    with pytest.raises(CommandError, match="moved 100,000 credits before"):
+        run("grant", ada.email, "5", "--reason", "r", "--key", "may")
+    assert balance(ada) == 101_000_000
+
+
+COMMANDS = [
+    ["createaccount", "zoe@example.com"],
+    ["createkey", "zoe@example.com"],
+    ["grant", "zoe@example.com", "5", "--reason", "r"],
+    ["auditcredits"],
+    ["synccatalogue"],
+    ["createsuperuser", "--noinput", "--email", "zoe@example.com"],
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+def test_before_the_first_start_a_command_says_what_to_run(
+    tmp_path: Path, words: list[str]
+) -> None:
+    environment = {**os.environ, "DATA_DIR": str(tmp_path / "data"), "DATABASE_URL": ""}
+    told = subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=settings.BASE_DIR,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 1
+    assert "manage.py migrate" in told.stderr
+    assert len(told.stderr.strip().splitlines()) == 1, told.stderr
 
 
 @pytest.mark.parametrize(

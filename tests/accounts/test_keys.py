@@ -14,12 +14,14 @@ from speechsite.accounts.models import ApiKey, User
 
 @pytest.mark.parametrize("mode", ["live", "test"])
 def test_a_key_says_what_it_is_and_is_found_again(ada: User, mode: str) -> None:
-    key, secret = keys.issue_key(ada, name="laptop", mode=mode, scopes=("speak", "read"))
+    key, secret = keys.issue_key(
+        ada, name="laptop", mode=mode, scopes=("models:read", "files:read")
+    )
     assert re.fullmatch(rf"sps_{mode}_[0-9a-z]{{8}}[\w-]{{43}}", secret)
     found = keys.find_key(secret)
     assert found == key
     assert (found.user, found.name, found.mode) == (ada, "laptop", mode)
-    assert found.scopes == ["speak", "read"]
+    assert found.scopes == ["models:read", "files:read"]
 
 
 def test_the_database_does_not_know_the_secret(ada: User) -> None:

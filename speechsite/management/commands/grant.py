@@ -39,7 +39,7 @@ class Command(BaseCommand):
             name = f"grant:{uuid4()}" if key is None else key
             entry = ledger.grant(wallet, millicredits, key=name, reason=reason)
         except ledger.CreditError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(f"Nothing was granted: {error}") from error
         wallet.refresh_from_db()
         granted = prices.format_credits(entry.available_delta)
         balance = prices.format_credits(wallet.available)
