@@ -52,6 +52,11 @@ class AccountAdapter(DefaultAccountAdapter):
             ledger.open_wallet(email_address.user)
         return is_confirmed
 
+    def login(self, request: HttpRequest, user: Any) -> None:
+        """Remember whether somebody is here for the first time: that page welcomes."""
+        request.is_first_sign_in = user.last_login is None  # type: ignore[attr-defined]
+        super().login(request, user)
+
     def get_client_ip(self, request: HttpRequest) -> str:
         """The visitor's address. A socket for both families writes IPv4 as ::ffff:192.0.2.7, and
         limits count IPv6 by networks: all of IPv4 would be one visitor."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Any
 
+import allauth
 import pytest
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
+from django.conf import settings
 from django.test import Client
 
 from speechsite.accounts.models import User
@@ -134,3 +140,65 @@ def test_the_reset_says_how_the_link_comes(
 ) -> None:
     settings.HAS_EMAIL = sends
     assert words in client.get("/account/password/reset/").content.decode()
+
+
+OTHERS_WORDS = (
+    "Successfully signed in", "Two-Factor", "successfully", "Are you sure", "Authenticator App",
+    "Make Primary", "Verify Your", "Sign Up Closed", "Sign Out", "Change Password", "Unverified",
+)  # fmt: skip
+PATHS = [
+    "login/", "signup/", "password/reset/", "confirm-email/", "confirm-email/used-up/", "inactive/",
+    "email/", "password/change/", "2fa/", "2fa/totp/activate/", "2fa/recovery-codes/",
+    "2fa/recovery-codes/generate/", "2fa/totp/deactivate/", "logout/", "reauthenticate/",
+    "2fa/reauthenticate/", "password/reset/key/done/",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_page_of_an_account_speaks_with_our_voice(
+    client: Client, ada: User, path: str
+) -> None:
+    for enrolled in (False, True):
+        if enrolled:
+            TOTP.activate(ada, "JBSWY3DPEHPK3PXP")
+            RecoveryCodes.activate(ada)
+        for _ in range(2):
+            answer = client.get(f"/account/{path}", follow=True)
+            html = answer.content.decode()
+            assert answer.status_code == 200
+            assert [words for words in OTHERS_WORDS if words in html] == []
+            client.force_login(ada)
+            # What allauth asks for before it shows how somebody signs in.
+            session = client.session
+            session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
+            session["account_authentication_methods_user"] = str(ada.pk)
+            session.save()
+        client.logout()
+
+
+def test_every_message_of_the_account_pages_is_ours() -> None:
+    theirs = Path(allauth.__file__).parent / "templates"
+    unused = {"login_code_sent", "phone_verification_sent", "phone_verified", "webauthn_added",
+              "webauthn_removed"}  # fmt: skip
+    for folder in ("account/messages", "mfa/messages"):
+        for file in (theirs / folder).glob("*.txt"):
+            ours = settings.BASE_DIR / "templates" / folder / file.name
+            assert ours.exists() or file.stem in unused, file.name
+
+
+def test_the_first_page_welcomes_and_the_next_time_greets(client: Client, db: None) -> None:
+    told = {"email": "new@example.com", "password1": "a long enough phrase"}
+    html = client.post("/account/signup/", told, follow=True).content.decode()
+    assert "Welcome! 1,000 credits are in your wallet." in html
+    client.post("/account/logout/")
+    told = {"login": "new@example.com", "password": "a long enough phrase"}
+    html = client.post("/account/login/", told, follow=True).content.decode()
+    assert "Welcome back, new." in html
+    assert "Welcome!" not in html
+
+
+def test_with_mail_sign_up_does_not_promise_credits_at_once(
+    client: Client, db: None, settings: Any
+) -> None:
+    settings.HAS_EMAIL = True
+    assert "once you have confirmed your address" in client.get("/account/signup/").content.decode()
