@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from jobs.errors import OrderError
 from jobs.models import Upload
 from jobs.options import checked as checked_options
+from speechsite.accounts import plans
 from speechsite.accounts.models import User
 from speechsite.audio import formats, markup
 from speechsite.audio.split import split
@@ -177,7 +178,7 @@ def check_lines(count: int) -> None:
 
 def longest_text(user: User) -> int:
     """How many characters one order of this account may have."""
-    own = user.plan.characters_per_job if user.plan is not None else None
+    own = plans.plan_of(user).characters_per_job
     return settings.MAX_TEXT if own is None else min(settings.MAX_TEXT, own)
 
 

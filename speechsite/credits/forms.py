@@ -56,17 +56,16 @@ class MoveForm(forms.Form):
         """Grant what is above zero, adjust by what is below. Raises CreditError."""
         millicredits = int(self.cleaned_data["amount"] * MILLI)
         verb = ledger.grant if millicredits > 0 else ledger.adjust
-        try:
-            return verb(
-                wallet,
-                millicredits,
-                key=f"admin:{wallet.pk}:{self.cleaned_data['token']}",
-                reason=self.cleaned_data["reason"],
-                actor=actor,
-            )
-        except ledger.KeyReused as error:
-            message = _("This form was sent before with another amount.")
-            raise ledger.CreditError(message) from error
+        entry = verb(
+            wallet,
+            millicredits,
+            key=f"admin:{wallet.pk}:{self.cleaned_data['token']}",
+            reason=self.cleaned_data["reason"],
+            actor=actor,
+        )
+        if entry.available_delta != millicredits:
+            raise ledger.CreditError(_("This form was sent before with another amount."))
+        return entry
 
 
 class PriceForm(forms.ModelForm):

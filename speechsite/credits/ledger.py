@@ -108,12 +108,12 @@ def grant(
     actor: User | None = None,
     kind: str = Kind.GRANT,
 ) -> LedgerEntry:
-    """Give credits, as a grant or for a voucher. A key names its amount as well."""
+    """Give credits, as a grant or for a voucher."""
     if kind not in {Kind.GRANT, Kind.VOUCHER}:
         raise BadEntry(f"{kind!r} does not give credits")
     amount = _amount(millicredits)
     entry = LedgerEntry(kind=kind, available_delta=amount, held_delta=0, reason=reason, actor=actor)
-    return _of_amount(amount, _record(wallet, entry, key=_own_key(key)))
+    return _record(wallet, entry, key=_own_key(key))
 
 
 def adjust(wallet: Wallet, millicredits: int, *, key: str, reason: str, actor: User) -> LedgerEntry:
@@ -127,7 +127,7 @@ def adjust(wallet: Wallet, millicredits: int, *, key: str, reason: str, actor: U
     entry = LedgerEntry(
         kind=Kind.ADJUST, available_delta=delta, held_delta=0, reason=reason, actor=actor
     )
-    return _of_amount(delta, _record(wallet, entry, key=_own_key(key)))
+    return _record(wallet, entry, key=_own_key(key))
 
 
 def hold(wallet: Wallet, millicredits: int, *, key: str, job_id: UUID | None = None) -> LedgerEntry:
@@ -240,14 +240,6 @@ def _record(wallet: Wallet, entry: LedgerEntry, *, key: str) -> LedgerEntry:
         return _first(entry) or _refuse_twice(entry, error)
     # Ask for the key first: the wallet may be empty because this very movement happened.
     return _first(entry) or _refuse_poor(entry)
-
-
-def _of_amount(millicredits: int, entry: LedgerEntry) -> LedgerEntry:
-    """The entry, if it moved this much: the first of its key may have moved something else."""
-    if entry.available_delta != millicredits:
-        credits_moved = f"{entry.available_delta / MILLI:,.15g}"
-        raise KeyReused(f"the key {entry.key!r} moved {credits_moved} credits before")
-    return entry
 
 
 def _move(wallet: Wallet, entry: LedgerEntry) -> bool:

