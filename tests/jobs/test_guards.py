@@ -13,9 +13,9 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, OperationalError, connection, transaction
 
-from jobs import batches, callbacks, lifecycle
+from jobs import batches, callbacks, lifecycle, outbound
 from jobs.errors import OrderError
-from jobs.models import Callback, Job, Segment, Upload
+from jobs.models import Callback, Delivery, Job, Segment, Upload
 from jobs.outcomes import Delivered, Refused
 from jobs.placing import Origin
 from jobs.states import JobState, SegmentState
@@ -26,7 +26,7 @@ from speechsite.api.auth import Caller
 from speechsite.api.errors import CapReached, ConcurrencyLimited
 from speechsite.credits.errors import NoHold
 from speechsite.credits.models import LedgerEntry, Wallet
-from speechsite.upstreams.models import Channel
+from speechsite.upstreams.models import Channel, Offer
 from tests.fakes.tones import tone
 from tests.jobs.conftest import claimed, delivered
 from voices.models import SpeechModel, Voice
@@ -357,3 +357,35 @@ def test_a_rotated_key_keeps_all_its_rights_and_bounds(ada: User) -> None:
     old, _ = keys.issue_key(ada, **given)
     fresh, _ = keys.rotate(old)
     assert {name: getattr(fresh, name) for name in given} == given
+
+
+# --- what is told of an end ------------------------------------------------------------------
+
+
+def test_the_end_of_a_job_of_one_piece_is_told_to_its_webhook(
+    place: Place, ada: User, wallet: Wallet
+) -> None:
+    outbound.add_endpoint(ada, url="https://8.8.8.8/hook")
+    segment = claimed(place().segments.get())
+    assert lifecycle.record(segment, as_ordered(segment))
+    assert Delivery.objects.get().event_type == "generation.succeeded"
+
+
+def test_outcomes_of_several_jobs_are_written_together(place: Place, wallet: Wallet) -> None:
+    pieces = [claimed(place().segments.get()) for _ in range(3)]
+    assert lifecycle.record_all([(piece, delivered(piece)) for piece in pieces]) == [True] * 3
+
+
+def test_pieces_that_ended_and_what_was_charged_are_told(place: Place, wallet: Wallet) -> None:
+    Offer.objects.update(max_characters=150)
+    job = place("One sentence of words. " * 12)
+    first, second = (claimed(one) for one in job.segments.order_by("index"))
+    lifecycle.record(first, delivered(first))
+    lifecycle.record(second, Refused("rejected", "no"))
+    assert lifecycle.finish(job, audio="jobs/a.mp3", size=1, duration_ms=500, peaks=[1])
+    told = [(event.kind, event.data) for event in job.events.order_by("id")]
+    job.refresh_from_db()
+    assert ("segment_done", {"index": 0}) in told
+    assert ("segment_failed", {"index": 1, "code": "rejected", "message": "no"}) in told
+    assert told[-1] == ("succeeded", {"charged": job.charged, "problems": 1})
+    assert 0 < job.charged < job.quoted
