@@ -23,6 +23,7 @@ from django.test import override_settings
 
 from speechsite.accounts import plans, rates
 from speechsite.accounts.models import Plan, User
+from speechsite.core import hands
 from speechsite.credits import ledger
 from speechsite.credits.models import Wallet
 
@@ -50,14 +51,18 @@ def django_db_modify_db_settings(
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """On SQLite a flush is a DELETE, which the ledger's trigger would refuse.
+    """A flush is a DELETE or a TRUNCATE, which the ledger's triggers would refuse.
 
-    tests/credits/test_final_entries.py proves the trigger on a database of its own.
+    tests/credits/test_final_entries.py proves them.
     """
-    if connection.vendor == "sqlite":
-        with django_db_blocker.unblock(), connection.cursor() as cursor:
-            cursor.execute("DROP TRIGGER credits_entry_no_delete")
+    in_its_way = {
+        "sqlite": "DROP TRIGGER credits_entry_no_delete",
+        "postgresql": "DROP TRIGGER credits_entry_no_truncate ON credits_ledgerentry",
+    }
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(in_its_way[connection.vendor])
     yield
+    hands.end()
     if connection.vendor == "postgresql":
         # Threads that ended without a word may still have a session, and then the
         # database cannot be dropped.

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,11 @@ from django.db import IntegrityError, connection, transaction
 from speechsite.credits.models import LedgerEntry, Wallet
 
 ROOT = Path(__file__).resolve().parents[2]
+REPLACING = (
+    "INSERT OR REPLACE INTO credits_ledgerentry (id, wallet_id, kind, available_delta,"
+    " held_delta, job_id, key, reason, created_at)"
+    " VALUES ({id}, 1, 'grant', 9, 0, {job}, '{key}', '', '2026-01-01')"
+)
 
 
 def migrate(path: Path, *target: str) -> None:
@@ -49,7 +55,8 @@ def fresh(migrated: Path, tmp_path: Path) -> Iterator[sqlite3.Connection]:
         )
         site.execute(
             "INSERT INTO credits_ledgerentry (id, wallet_id, kind, available_delta, held_delta,"
-            " key, reason, created_at) VALUES (1, 1, 'grant', 5, 0, 'k', '', '2026-01-01')"
+            " job_id, key, reason, created_at)"
+            " VALUES (1, 1, 'grant', 5, 0, '0a', 'k', '', '2026-01-01')"
         )
         yield site
 
@@ -61,6 +68,11 @@ def fresh(migrated: Path, tmp_path: Path) -> Iterator[sqlite3.Connection]:
         "UPDATE credits_ledgerentry SET reason = 'prettier'",
         "DELETE FROM credits_ledgerentry",
         "DELETE FROM credits_ledgerentry WHERE id = 1",
+        REPLACING.format(id=1, job="NULL", key="k"),
+        REPLACING.format(id=1, job="NULL", key="other"),
+        REPLACING.format(id=2, job="NULL", key="k"),
+        REPLACING.format(id=2, job="'0a'", key="other"),
+        "UPDATE OR REPLACE credits_ledgerentry SET key = 'other'",
     ],
 )
 def test_a_fresh_sqlite_site_refuses_to_change_an_entry(
@@ -84,7 +96,7 @@ def test_the_guards_and_the_plans_can_be_taken_back(migrated: Path, tmp_path: Pa
     with closing(sqlite3.connect(path)) as site:
         plans = site.execute("SELECT slug FROM accounts_plan ORDER BY position").fetchall()
         assert plans == [("free",), ("starter",), ("creator",), ("pro",), ("enterprise",)]
-        assert site.execute(triggers).fetchone() == (2,)
+        assert site.execute(triggers).fetchone() == (3,)
     migrate(path, "credits", "0001")
     migrate(path, "accounts", "0001")
     with closing(sqlite3.connect(path)) as site:
@@ -112,6 +124,18 @@ def test_raw_sql_cannot_edit_an_entry(wallet: Wallet) -> None:
 )
 def test_raw_sql_cannot_delete_an_entry_on_postgresql(wallet: Wallet) -> None:
     refused("DELETE FROM credits_ledgerentry")
+
+
+@pytest.mark.postgres
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="needs PostgreSQL, as above")
+@pytest.mark.parametrize("table", ["credits_ledgerentry", "credits_wallet", "accounts_user"])
+def test_raw_sql_cannot_empty_the_ledger_on_postgresql(wallet: Wallet, table: str) -> None:
+    # The tests' own flush has to, so that this guard is taken out of their database.
+    guards = import_module("speechsite.credits.migrations.0005_entries_cannot_be_replaced").GUARDS
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(guards["postgresql"])
+    refused(f"TRUNCATE {table} CASCADE")
 
 
 @pytest.mark.parametrize("pocket", ["available", "held"])

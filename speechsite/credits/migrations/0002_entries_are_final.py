@@ -1,6 +1,6 @@
 """The database itself refuses to change or delete a ledger entry.
 
-TRUNCATE stays possible on PostgreSQL, for tests and for those who start over.
+Ways around these guards are closed in 0005.
 SQLite drops a table's triggers when a later migration rebuilds the table: such a
 migration has to run `guard` again (a test on a freshly migrated file notices).
 """
