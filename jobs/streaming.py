@@ -21,7 +21,7 @@ import numpy as np
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from jobs import attempts, briefs, claims, ending, intake, lifecycle, placing, renditions
+from jobs import adapters, attempts, briefs, claims, ending, intake, lifecycle, placing, renditions
 from jobs.models import Job, Segment
 from jobs.outcomes import Delivered, Outcome
 from jobs.states import SegmentState
@@ -32,7 +32,7 @@ from speechsite.providers.base import Adapter
 from speechsite.providers.errors import ProviderError, Unsupported
 from speechsite.providers.types import Chunk, Feature, SpeechOrder, WordTime
 from speechsite.upstreams import channels
-from speechsite.upstreams.models import Channel, Offer
+from speechsite.upstreams.models import Offer
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -102,7 +102,6 @@ async def listen(job: Job) -> AsyncIterator[Piece]:
 
 
 _running: set[asyncio.Task[Any]] = set()  # kept here, or the collector would end them
-_adapters: dict[tuple[int, str], Adapter] = {}
 
 
 def _kept(work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
@@ -206,7 +205,7 @@ class _Speaker:
         adapter: Adapter | None = None
         self.next_beat = self._beat_later(segment)
         try:
-            adapter = _adapter(cast(Channel, segment.channel))
+            adapter = adapters.here().of(segment.channel)
             return await self._forward(adapter, order, segment)
         except ProviderError as error:
             known = adapter or channels.adapter_class("builtin")()
@@ -314,13 +313,6 @@ def _release(pk: int) -> None:
     released = Segment.objects.filter(pk=pk, state=SegmentState.WAITING)
     if released.update(due_at=timezone.now()):
         queue.enqueue(placing.WORK)
-
-
-def _adapter(channel: Channel) -> Adapter:
-    key = (channel.pk, f"{channel.base_url}|{channel.credentials}|{channel.options}")
-    if key not in _adapters:
-        _adapters[key] = channels.open_adapter(channel)
-    return _adapters[key]
 
 
 def _placed(word: WordTime, start: int, at_ms: int) -> WordTime:

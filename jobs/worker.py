@@ -21,13 +21,13 @@ from django.db import connections
 from django.utils import timezone
 
 from jobs import ahead, attempts, batches, briefs, claims, ending, joining, lifecycle
+from jobs.adapters import Adapters
 from jobs.models import Job, Segment
 from jobs.outcomes import Delivered, Outcome, Postponed, Refused, StillRunning
 from jobs.states import SegmentState
-from speechsite.providers.base import Adapter
-from speechsite.providers.errors import BadCredentials, ProviderError, Unavailable, Unsupported
+from speechsite.providers.errors import ProviderError, Unsupported
 from speechsite.providers.types import Order
-from speechsite.upstreams import channels, health, secrets
+from speechsite.upstreams import channels, health
 from speechsite.upstreams.models import Channel, Offer
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Worker:
         self.name = claims.worker_name()
         self.stop = stop
         self.seconds = seconds
-        self.adapters: dict[int, tuple[str, Adapter]] = {}
+        self.adapters = Adapters()
         self.lookups: dict[int, attempts.Lookups] = {}
         self.calls: dict[int, asyncio.Task[None]] = {}
         self.joins: dict[UUID, asyncio.Task[None]] = {}
@@ -159,7 +159,7 @@ class Worker:
 
     async def _submit(self, segment: Segment, order: Any) -> Outcome:
         try:
-            adapter = self._adapter(segment.channel)
+            adapter = self.adapters.of(segment.channel)
         except ProviderError as error:
             return Postponed(error.message, code=error.code, leave_out=True, due_in=0.2)
         return await attempts.submit(adapter, order, segment, partial(self.over.add, segment.pk))
@@ -170,7 +170,7 @@ class Worker:
         if overdue is not None:
             return overdue
         try:
-            adapter = self._adapter(segment.channel)
+            adapter = self.adapters.of(segment.channel)
         except ProviderError as error:
             return StillRunning(attempts.LONGEST_WAIT, raw={"error": str(error)})
         if segment.state == SegmentState.UNKNOWN:
@@ -180,21 +180,6 @@ class Worker:
                 adapter, order, segment, timezone.now(), lookups=lookups, known=known
             )
         return await attempts.look(adapter, order, segment, timezone.now())
-
-    def _adapter(self, channel: Channel | None) -> Adapter:
-        """One adapter per channel and run; a changed row gets a fresh one."""
-        if channel is None:
-            raise Unavailable("the channel was removed")
-        settings = f"{channel.base_url}|{channel.credentials}|{channel.options}"
-        known = self.adapters.get(channel.pk)
-        if known is not None and known[0] == settings:
-            return known[1]
-        try:
-            adapter = channels.open_adapter(channel)
-        except secrets.SealBroken as error:
-            raise BadCredentials(str(error)) from error
-        self.adapters[channel.pk] = (settings, adapter)
-        return adapter
 
     # --- recording ---------------------------------------------------------------------------
 
@@ -222,9 +207,9 @@ class Worker:
 
     def _note_limit(self, channel: Channel | None) -> None:
         """Obey what the provider's own headers allow."""
-        known = self.adapters.get(channel.pk) if channel is not None else None
-        if channel is not None and known is not None and known[1].concurrency is not None:
-            health.note_limit(channel, known[1].concurrency[1])
+        known = self.adapters.known(channel)
+        if channel is not None and known is not None and known.concurrency is not None:
+            health.note_limit(channel, known.concurrency[1])
 
     async def _renew(self) -> None:
         joins = [*self.joins, *self.ahead.jobs]
@@ -322,8 +307,7 @@ class Worker:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for _, adapter in self.adapters.values():
-            await adapter.aclose()
+        await self.adapters.aclose()
         await self._db(self.ahead.close)
         await self._db(connections.close_all)
         self.clerk.shutdown(wait=False)

@@ -15,7 +15,8 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "speechsite.settings")
 django_application: Any = get_asgi_application()
 
-from speechsite.api import handler  # noqa: E402 - needs the apps to be loaded
+from jobs import adapters  # noqa: E402 - needs the apps to be loaded
+from speechsite.api import handler  # noqa: E402
 from speechsite.api.elevenlabs import sockets  # noqa: E402
 from speechsite.core import hands  # noqa: E402
 
@@ -49,8 +50,20 @@ REFUSAL = {
 
 async def application(scope: Event, receive: Receive, send: Send) -> None:
     """Hand a connection to whom it belongs."""
+    if scope["type"] == "lifespan":
+        await _live(receive, send)
+        return
     async with hands.visit():
         await _answer(scope, receive, send)
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    """Wait until the server stops, then close what is kept open for as long as it runs."""
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await adapters.leave()
+    await send({"type": "lifespan.shutdown.complete"})
 
 
 async def _answer(scope: Event, receive: Receive, send: Send) -> None:

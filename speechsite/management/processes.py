@@ -75,7 +75,7 @@ def serve(listener: socket.socket) -> int:
         "speechsite.asgi:application",
         access_log=False,
         log_config=None,
-        lifespan="off",
+        lifespan="on",
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,

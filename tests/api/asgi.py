@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 from django.db import connections
 
+from jobs import adapters
+
 HOST = "http://testserver"
 
 
@@ -26,7 +28,10 @@ def ask(method: str, path: str, secret: str = "", **more: Any) -> httpx.Response
         async with httpx.AsyncClient(
             transport=transport(), base_url=HOST, headers=headers, timeout=60, trust_env=False
         ) as client:
-            return await client.request(method, path, **more)
+            try:
+                return await client.request(method, path, **more)
+            finally:
+                await adapters.leave()
 
     try:
         return asyncio.run(run())
