@@ -45,6 +45,20 @@ class Upload(models.Model):
         return self.name
 
 
+class Reference(models.Func):
+    """The id that a partner gave an order, as an index and a search both write it."""
+
+    output_field = models.CharField()
+    template = "(%(expressions)s ->> 'reference')"
+
+    def __init__(self) -> None:
+        super().__init__("asked")
+
+    def as_sqlite(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        template = "json_extract(%(expressions)s, '$.reference')"
+        return self.as_sql(compiler, connection, template=template, **more)
+
+
 class JobQuerySet(models.QuerySet["Job"]):
     """Questions asked of jobs."""
 
@@ -154,6 +168,8 @@ class Job(models.Model):
                 condition=Q(state__in=LIVE_JOBS),
                 name="jobs_of_user_under_way",
             ),
+            models.Index(fields=("user", "state", "-created_at"), name="jobs_of_user_by_state"),
+            models.Index(models.F("user"), Reference(), name="jobs_by_reference"),
             models.Index(fields=("api_key", "created_at"), name="jobs_of_key"),
             models.Index(
                 fields=("segment_count",), condition=Q(is_joinable=True), name="jobs_to_join"

@@ -225,6 +225,16 @@ def _entries_of_job(wallet: Wallet, job_id: UUID) -> dict[str, LedgerEntry]:
     return {entry.kind: entry for entry in _OF_JOB(job_id) if entry.wallet_id == wallet.pk}
 
 
+def received(wallet: Wallet) -> int:
+    """All that ever came in from outside; what of it is not in the pockets was spent.
+
+    These entries are few, where those of jobs are many.
+    """
+    kinds = (LedgerEntry.Kind.GRANT, LedgerEntry.Kind.VOUCHER, LedgerEntry.Kind.ADJUST)
+    given = wallet.entries.filter(kind__in=kinds)
+    return given.aggregate(total=models.Sum("available_delta"))["total"] or 0
+
+
 def _record(wallet: Wallet, entry: LedgerEntry, *, key: str) -> LedgerEntry:
     """Move the pockets and write the entry, or find the first entry of this key."""
     if len(entry.reason) > 200 or "\0" in entry.reason:

@@ -95,6 +95,7 @@ class LedgerEntry(models.Model):
                 condition=Q(kind__in=("grant", "voucher", "adjust")),
                 name="credits_given",
             ),
+            models.Index(fields=("wallet", "kind", "-id"), name="entries_of_wallet_by_kind"),
         )
         constraints = (
             models.CheckConstraint(

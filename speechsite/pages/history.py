@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -30,6 +31,7 @@ from speechsite.pages.requests import SignedIn
 PAGE_SIZE = 25
 PREVIEW = 160
 MOST_SELECTED = 200
+SEARCHED = 1000  # pieces whose words are looked through at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,11 @@ class Filters:
 def history(request: SignedIn) -> HttpResponse:
     filters = Filters.read(request.GET)
     found = find(request.user, filters, before=request.GET.get("before", ""))
-    page, more = found[:PAGE_SIZE], len(found) > PAGE_SIZE
     context = {
         "filters": filters,
-        "rows": [_row(job) for job in page],
-        "next_before": str(page[-1].pk) if more else "",
+        "rows": [_row(job) for job in found.jobs],
+        "next_before": found.next_before,
+        "is_all_searched": found.is_all_searched,
         "is_first_page": not request.GET.get("before"),
         "states": states.JobState.choices,
         "kinds": Job.Kind.choices,
@@ -110,26 +112,55 @@ def selected(request: SignedIn) -> HttpResponse:
     return redirect("pages:history")
 
 
-def find(user: User, filters: Filters, *, before: str = "") -> list[Job]:
-    """One page, and one row more if there are others. Newest first; no counting."""
-    jobs = Job.objects.of(user).select_related("voice", "model").defer("text", "peaks")
-    jobs = _narrow(jobs, filters)
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page, and where the next one begins if there is one."""
+
+    jobs: Sequence[Job]
+    next_before: str = ""
+    is_all_searched: bool = True
+
+
+def find(user: User, filters: Filters, *, before: str = "") -> Found:
+    """Newest first; no counting. Words are looked for in so many pieces at a time."""
+    jobs = _before(_narrow(Job.objects.of(user), filters), user, before)
+    jobs = jobs.order_by("-created_at", "-pk")
+    last_searched = None
+    if filters.q:
+        searched = list(jobs.values_list("pk", flat=True)[: SEARCHED + 1])
+        last_searched = searched[SEARCHED - 1] if len(searched) > SEARCHED else None
+        if last_searched is not None:
+            jobs = _since(jobs, last_searched)
+        jobs = _with_words(jobs, filters.q)
+    shown = jobs.select_related("voice", "model").defer("text", "peaks")
+    rows = list(shown.annotate(beginning=Left("text", PREVIEW))[: PAGE_SIZE + 1])
+    if len(rows) > PAGE_SIZE:
+        return Found(rows[:PAGE_SIZE], str(rows[PAGE_SIZE - 1].pk))
+    return Found(rows, str(last_searched or ""), is_all_searched=last_searched is None)
+
+
+def _before(jobs: JobQuerySet, user: User, before: str) -> JobQuerySet:
     last = _uuid(before)
-    cursor = last and Job.objects.of(user).filter(pk=last).values("created_at").first()
-    if cursor:
-        at = cursor["created_at"]
-        jobs = jobs.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=before))
-    jobs = jobs.annotate(beginning=Left("text", PREVIEW)).order_by("-created_at", "-pk")
-    return list(jobs[: PAGE_SIZE + 1])
+    at = last and _moment_of(Job.objects.of(user), last)
+    return jobs.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=last)) if at else jobs
+
+
+def _since(jobs: JobQuerySet, first: uuid.UUID) -> JobQuerySet:
+    at = _moment_of(jobs, first)
+    return jobs.filter(Q(created_at__gt=at) | Q(created_at=at, pk__gte=first))
+
+
+def _moment_of(jobs: JobQuerySet, pk: uuid.UUID) -> datetime | None:
+    return jobs.filter(pk=pk).values_list("created_at", flat=True).first()
+
+
+def _with_words(jobs: JobQuerySet, words: str) -> JobQuerySet:
+    return jobs.filter(
+        Q(title__icontains=words) | Q(voice__name__icontains=words) | Q(text__icontains=words)
+    )
 
 
 def _narrow(jobs: JobQuerySet, filters: Filters) -> JobQuerySet:
-    if filters.q:
-        jobs = jobs.filter(
-            Q(title__icontains=filters.q)
-            | Q(voice__name__icontains=filters.q)
-            | Q(text__icontains=filters.q)
-        )
     if filters.state:
         jobs = jobs.filter(state=filters.state)
     if filters.kind:

@@ -118,7 +118,7 @@ def test_a_page_costs_the_same_however_much_there_is(
 
 def test_the_text_of_a_row_is_only_its_beginning(ada: User, place: Any) -> None:
     place("A long text. " * 200)
-    row = find(ada, Filters.read({}))[0]
+    row = find(ada, Filters.read({})).jobs[0]
     assert len(row.beginning) == 160
     assert "text" in row.get_deferred_fields()
 

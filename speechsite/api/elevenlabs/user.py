@@ -9,7 +9,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Sum
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -19,7 +18,6 @@ from speechsite.api.elevenlabs import ids, orders
 from speechsite.api.elevenlabs.answers import by_method, serves
 from speechsite.api.elevenlabs.wire import account as wire
 from speechsite.credits import ledger
-from speechsite.credits.models import LedgerEntry
 from voices.models import Voice
 
 SCOPE = "credits:read"
@@ -36,10 +34,7 @@ def get_subscription(request: HttpRequest, caller: Caller) -> dict[str, Any]:
 def _account(caller: Caller) -> wire.Account:
     user = caller.user
     wallet = ledger.open_wallet(user)
-    spent = wallet.entries.filter(
-        kind__in=(LedgerEntry.Kind.CAPTURE, LedgerEntry.Kind.REFUND)
-    ).aggregate(held=Sum("held_delta"), back=Sum("available_delta"))
-    used = max(-(spent["held"] or 0) - (spent["back"] or 0), 0) + wallet.held
+    used = max(ledger.received(wallet) - wallet.available, wallet.held)
     per_character = orders.millicredits_per_character()
     left = wallet.available // per_character
     used_characters = -(-used // per_character)

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jobs import lifecycle
-from jobs.models import Job, JobQuerySet
+from jobs.models import Job, JobQuerySet, Reference
 from jobs.states import FINAL_JOB
 from speechsite.api import idempotency, reading, waiting
 from speechsite.api.errors import Invalid
@@ -189,7 +189,7 @@ def _filtered(jobs: JobQuerySet, query: dict[str, Any]) -> JobQuerySet:
     if "model" in query:
         jobs = jobs.filter(Q(model__slug=query["model"]) | Q(asked__model=query["model"]))
     if "client_request_id" in query:
-        jobs = jobs.filter(asked__reference=query["client_request_id"])
+        jobs = jobs.alias(reference=Reference()).filter(reference=query["client_request_id"])
     plain = {"kind": "kind", "created_after": "created_at__gt", "created_before": "created_at__lt"}
     return jobs.filter(**{plain[name]: query[name] for name in plain if name in query})
 
