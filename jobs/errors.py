@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 
 class OrderError(Exception):
     """The order cannot be taken. `field` names the input, `code` is stable."""
@@ -11,3 +13,11 @@ class OrderError(Exception):
         self.field = field
         self.message = message
         self.code = code
+
+
+class SiteFull(OrderError):
+    """The disk is nearly full: what is under way may end, and nothing new begins."""
+
+    def __init__(self, field: str = "") -> None:
+        message = _("This site has no room left on its disk. Please try again later.")
+        super().__init__(field, message, code="disk_full")

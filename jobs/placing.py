@@ -13,12 +13,12 @@ from django.db.models import BigIntegerField
 from django.utils import timezone
 
 from jobs import events, orders, room
-from jobs.errors import OrderError
+from jobs.errors import OrderError, SiteFull
 from jobs.holders import LEASE
 from jobs.models import Job, Segment, Upload
 from jobs.states import JobState, SegmentState
 from speechsite.accounts.models import ApiKey, User
-from speechsite.core import queue, sql
+from speechsite.core import disk, queue, sql
 from speechsite.core.ids import new_id
 from speechsite.credits import ledger, prices, welcome
 from speechsite.credits.models import Wallet
@@ -212,6 +212,8 @@ def _job(
 
 
 def _write(job: Job, prepared: orders.Prepared, origin: Origin) -> Job:
+    if disk.is_short():
+        return _only_again(job.user, origin)
     wallet = _wallet_of(job.user)
     welcome.check_buys(wallet, family=job.model.family, millicredits=job.quoted)
     try:
@@ -241,6 +243,13 @@ def _write(job: Job, prepared: orders.Prepared, origin: Origin) -> Job:
             raise
         return first
     return job
+
+
+def _only_again(user: User, origin: Origin) -> Job:
+    first = _placed_before(user, origin)
+    if first is None:
+        raise SiteFull
+    return first
 
 
 def _begun(

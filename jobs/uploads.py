@@ -15,11 +15,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs import files
-from jobs.errors import OrderError
+from jobs.errors import OrderError, SiteFull
 from jobs.models import Job, Upload
 from speechsite.accounts.models import User
 from speechsite.audio import probe
 from speechsite.audio.decode import NotAudio, TooLong
+from speechsite.core import disk
 from speechsite.core.ids import new_id, new_token
 
 LARGEST = 500 * 1024 * 1024  # bytes
@@ -49,6 +50,8 @@ class Uploaded(Protocol):
 
 def take(user: User, file: Uploaded) -> Upload:
     """Check and store a recording. Raises OrderError on the field `file`."""
+    if disk.is_short():
+        raise SiteFull("file")
     if not file.size:
         raise OrderError("file", _("Choose a recording first."), code="invalid_audio")
     if file.size > LARGEST:

@@ -314,6 +314,7 @@ FILE_LINK_SECONDS = 24 * 3600
 # --- operators ------------------------------------------------------------------------------
 
 METRICS_TOKEN = env.text("METRICS_TOKEN")
+DISK_RESERVE_MB = env.integer("DISK_RESERVE_MB", 512)
 READY_MAX_WAIT_SECONDS = env.integer("READY_MAX_WAIT_SECONDS", 600, minimum=1)
 
 UNFOLD = {
@@ -339,7 +340,10 @@ LOG_FORMAT = env.choice("LOG_FORMAT", "text", ("text", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "speechsite.core.requestid.RequestIdFilter"}},
+    "filters": {
+        "request_id": {"()": "speechsite.core.requestid.RequestIdFilter"},
+        "database_away": {"()": "speechsite.core.away.Filter"},
+    },
     "formatters": {
         "text": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
         "json": {
@@ -351,7 +355,7 @@ LOGGING = {
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "filters": ["request_id"],
+            "filters": ["request_id", "database_away"],
             "formatter": "json" if LOG_FORMAT == "json" else "text",
         }
     },

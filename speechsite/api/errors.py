@@ -18,7 +18,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from jobs.errors import OrderError
+from jobs.errors import OrderError, SiteFull
 from speechsite.credits import welcome
 from speechsite.credits.errors import InsufficientCredits, NoPrice, RestrictedCredits
 from speechsite.credits.prices import format_credits
@@ -119,6 +119,7 @@ class Unavailable(ApiError):
     code, status = "unavailable", 503
 
 
+WAIT_FOR_ROOM = 60.0  # seconds
 # Codes of an order's problem that mean "there is no such thing".
 MISSING = frozenset({"voice_not_found", "model_not_found", "file_not_found"})
 
@@ -127,6 +128,8 @@ def from_order(error: Exception) -> ApiError:
     """What a refused order means to a partner. Anything unknown is raised again."""
     if isinstance(error, ApiError):
         return error
+    if isinstance(error, SiteFull):
+        return Unavailable(error.message, code=error.code, retry_after=WAIT_FOR_ROOM)
     if isinstance(error, OrderError):
         return Invalid(error.message, code=error.code, field=error.field)
     if isinstance(error, InsufficientCredits):

@@ -6,6 +6,7 @@ speaks shows only in the path; where two share one, the answer has what both loo
 
 from __future__ import annotations
 
+import sys
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -15,6 +16,13 @@ from django.views import defaults
 
 from speechsite.api.handler import is_for_partners
 from speechsite.api.minimax import answers as minimax
+from speechsite.core import away
+
+# Pages for when there is no stylesheet to ask for, or nothing to ask who is signed in.
+PAGE = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+    "<h1>{title}</h1><p>{message}</p></html>"
+)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -26,11 +34,24 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """Our own mistake; the log has it under the request's id."""
+    """Our own mistake; the log has it under the request's id. Or the database is away."""
+    if away.is_away(sys.exc_info()[1]):
+        return _for_now(request)
     if not _is_for_programs(request.path):
         return defaults.server_error(request)
     message = _("Something broke on our side. Nothing was charged for this.")
     return _answer(request.path, 500, "internal_error", message)
+
+
+def _for_now(request: HttpRequest) -> HttpResponse:
+    message = _("The site's database does not answer. Please try again in a moment.")
+    if _is_for_programs(request.path):
+        response: HttpResponse = _answer(request.path, 503, "unavailable", message)
+    else:
+        words = {"title": _("Back in a moment"), "message": message}
+        response = HttpResponse(format_html(PAGE, **words), status=503)
+    response["Retry-After"] = str(away.RETRY_AFTER)
+    return response
 
 
 def under_this_name(request: HttpRequest) -> HttpResponse:
@@ -43,12 +64,8 @@ def under_this_name(request: HttpRequest) -> HttpResponse:
     if _is_for_programs(request.path):
         return _answer(request.path, 400, "host_not_allowed", message % name)
     # No stylesheet either: it would be asked for under the same name.
-    page = (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-        "<h1>{title}</h1><p>{message}</p></html>"
-    )
     words = {"title": _("Unknown host name"), "message": message % name}
-    return HttpResponse(format_html(page, **words), status=400)
+    return HttpResponse(format_html(PAGE, **words), status=400)
 
 
 def _is_for_programs(path: str) -> bool:

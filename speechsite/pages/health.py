@@ -22,7 +22,7 @@ from django.views.decorators.http import require_safe
 from jobs import audits, callbacks, outbound
 from jobs.models import Segment
 from jobs.states import SegmentState
-from speechsite.core import kin, queue
+from speechsite.core import away, disk, kin, queue
 from speechsite.core.ids import new_token
 from speechsite.duties import outbox, routines
 from speechsite.providers.builtin.adapter import Builtin
@@ -114,7 +114,7 @@ def _ask(check: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return {"ok": False, "problem": str(error)}
     except DatabaseError as error:
         # The driver's words may name hosts and accounts: they are for the log.
-        log.warning("not ready: %s", error)
+        away.tell(error)
         return {"ok": False, "problem": "the database does not answer"}
 
 
@@ -131,6 +131,13 @@ def _migrations() -> dict[str, Any]:
             raise NotReady("migrations are missing: run manage.py migrate")
         _Memory.is_migrated = True
     return {}
+
+
+def _disk() -> dict[str, Any]:
+    free = disk.free() // disk.MEGABYTE
+    if disk.is_short():
+        raise NotReady(f"only {free} MB are free on the disk; orders are refused")
+    return {"free_mb": free}
 
 
 def _queue() -> dict[str, Any]:
@@ -203,6 +210,7 @@ def _credits() -> dict[str, Any]:
 CHECKS: dict[str, Callable[[], dict[str, Any]]] = {
     "database": _database,
     "migrations": _migrations,
+    "disk": _disk,
     "queue": _queue,
     "duties": _duties,
     "processes": _processes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from jobs import concurrency
-from jobs.errors import OrderError
+from jobs.errors import OrderError, SiteFull
 from jobs.models import Job
 from jobs.placing import Origin
 from speechsite.accounts import plans, rates
@@ -31,6 +31,8 @@ def origin(idempotency_key: str) -> Origin:
 
 def status_of(error: OrderError) -> int:
     """The answer's status: whether the order is wrong, or only comes too early."""
+    if isinstance(error, SiteFull):
+        return 503
     return 429 if isinstance(error, concurrency.TooManyAtOnce | TooFast) else 422
 
 
