@@ -49,7 +49,7 @@ def parts_of(job: Job) -> list[StoredPart]:
 
 def stored_part(name: str, form: str) -> StoredPart:
     """A piece as it is joined; a format that we do not offer is told from its header."""
-    return name, form if form in formats.FORMATS else None
+    return name, form if formats.find(form) else None
 
 
 def hand_back(job: Job) -> None:

@@ -105,7 +105,7 @@ def timeline(job: Job) -> tuple[list[TimedWord], int, bool]:
 
 def hint(name: str) -> str | None:
     """What a decoder must be told of a stored sound: only headerless bytes need their name."""
-    form = formats.FORMATS.get(name)
+    form = formats.find(name)
     return name if form is not None and form.is_raw else None
 
 

@@ -30,6 +30,7 @@ _READERS = (
     "mp3,wav,w64,ogg,flac,aac,mov,mp4,m4a,matroska,webm,aiff,caf,au,amr,asf,avi,mpegts,mpeg,ac3,"
     "s16le,mulaw,alaw"
 )
+_LAYOUTS = {1: "mono", 2: "stereo"}
 _RAW_READERS = {"pcm": "s16le", "ulaw": "mulaw", "alaw": "alaw"}
 _HEADERS = (b"RIFF", b"RF64", b"OggS", b"fLaC", b"ID3")
 _CONTROLS = frozenset(map(chr, range(0x20))) - set("\t\n\r")
@@ -143,7 +144,7 @@ def _container(source: Source, raw: formats.OutputFormat | None) -> InputContain
     reader = None
     if raw is not None:
         reader = _RAW_READERS[raw.codec]
-        options |= {"sample_rate": str(raw.rate), "ch_layout": "mono"}
+        options |= {"sample_rate": str(raw.rate), "ch_layout": _LAYOUTS[raw.channels]}
     return av.open(_readable(source), "r", format=reader, container_options=options)
 
 

@@ -27,7 +27,7 @@ _SLOWEST = 4000  # bytes per second of sound that we did not write
 _BLOCK = 65_536
 _BLOCKS_AHEAD = 8
 # The header of a WAV depends on its length, and samples as they are cost hardly anything.
-_GROWING = ("mp3", "opus", "flac")
+_GROWING = ("mp3", "opus", "flac", "aac", "m4a")
 
 
 class DurationMismatch(RuntimeError):
@@ -274,7 +274,7 @@ def _bytes_per_second(format_name: str | None) -> int:
     sound = formats.parse(format_name)
     if sound.bitrate:
         return sound.bitrate // 8
-    return sound.rate if sound.codec in ("ulaw", "alaw") else sound.rate * 2
+    return sound.rate if sound.codec in ("ulaw", "alaw") else sound.rate * 2 * sound.channels
 
 
 def check(path: str | Path, format_name: str, wanted_ms: int) -> None:
