@@ -58,7 +58,7 @@ def brief(segment: Segment, offer: Offer, context: Context | None = None) -> Ord
         settings=_settings(job, channel),
         previous_text=before,
         next_text=after,
-        output_format=job.output_format if job.segment_count == 1 else FALLBACK_FORMAT,
+        output_format=_format(job, channel),
         lines=tuple(Line(line["text"], line["voice"]) for line in segment.lines),
         callback_url=_callback(segment, channel, features),
         **options.for_adapter(job, takes),
@@ -156,6 +156,15 @@ def _stand_in(voice: Voice) -> str:
     named = builtin.filter(external_id=TEST_VOICES.get(language, language)).first()
     found = named or builtin.filter(language__startswith=language).first()
     return found.external_id if found else "en-us"
+
+
+def _format(job: Job, channel: Channel) -> str:
+    """The sound to ask for: as it was ordered, where that spares us an encoding."""
+    wanted = job.output_format.removesuffix("_stereo")
+    known = channels.adapter_class(channel.adapter).formats
+    if job.segment_count > 1 or (known is not None and wanted not in known):
+        return FALLBACK_FORMAT
+    return wanted
 
 
 def _settings(job: Job, channel: Channel) -> dict[str, Any]:

@@ -12,24 +12,25 @@ import asyncio
 import logging
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-import numpy as np
-from django.core.files.storage import default_storage
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from jobs import adapters, attempts, briefs, claims, ending, intake, lifecycle, placing, renditions
+from jobs import adapters, attempts, briefs, claims, disk, ending, intake, lifecycle, placing
 from jobs.models import Job, Segment
 from jobs.outcomes import Delivered, Outcome
 from jobs.states import SegmentState
-from speechsite.audio import encode
+from speechsite.audio.answer import Answer, CannotGoOn
+from speechsite.audio.decode import NotAudio
 from speechsite.core import queue
 from speechsite.core.threads import in_thread, slowly, together
 from speechsite.providers.base import Adapter
-from speechsite.providers.errors import ProviderError, Unsupported
+from speechsite.providers.errors import Garbled, ProviderError, Unsupported
 from speechsite.providers.types import Chunk, Feature, SpeechOrder, WordTime
 from speechsite.upstreams import channels
 from speechsite.upstreams.models import Offer
@@ -44,7 +45,16 @@ BEAT = 10.0  # seconds between renewals of a lease
 
 
 class StreamBroken(Exception):
-    """The sound broke off after some of it had been sent; the job goes on without us."""
+    """The sound broke off after some of it had been sent; the message is for people.
+
+    The job may go on without us: what it makes is kept and can be heard in the history.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        self.message = message or _(
+            "The sound broke off. What is made of it is kept in the history."
+        )
+        super().__init__(self.message)
 
 
 class SpeechFailed(Exception):
@@ -58,7 +68,7 @@ class SpeechFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some sound in the job's output format.
+    """Some sound in the job's output format: a part of one answer, which has one header.
 
     `words` are positions in the job's text, timed from the start of the whole speech.
     """
@@ -69,9 +79,14 @@ class Piece:
 
 @dataclass(slots=True)
 class Speech:
-    """A job that is spoken here, and what was said of it so far and not yet heard."""
+    """A job that is spoken here, and what was said of it so far and not yet heard.
+
+    An answer that several jobs share goes on after this one.
+    """
 
     job: Job
+    answer: Answer
+    is_shared: bool = False
     inbox: asyncio.Queue[Piece | Exception | None] = field(default_factory=asyncio.Queue)
 
     async def pieces(self) -> AsyncIterator[Piece]:
@@ -85,20 +100,31 @@ class Speech:
             yield item
 
 
-async def begin(place: Callable[..., Job], *args: Any) -> Speech:
+async def begin(
+    place: Callable[..., Job], *args: Any, is_stream: bool = True, answer: Answer | None = None
+) -> Speech:
     """Place an order, which blocks, and speak it.
 
-    What is placed is spoken, also when whoever asked is canceled meanwhile.
+    What is placed is spoken, also when whoever asked is canceled meanwhile. Who waits for all
+    of the sound says that it is no stream: it then comes at the end, and states its length.
+    Jobs that follow each other in one answer are given it; who shares it finishes it.
     """
-    return await asyncio.shield(_kept(_begin(place, *args)))
+    return await asyncio.shield(_kept(_begin(partial(place, *args), is_stream, answer)))
 
 
 async def listen(job: Job) -> AsyncIterator[Piece]:
     """The sound of a job that was placed before; see `Speech.pieces`."""
-    speech = Speech(job)
+    speech = _speech(job, True, None)
     _kept(_tell(speech, None))
     async for piece in speech.pieces():
         yield piece
+
+
+def _speech(job: Job, is_stream: bool, shared: Answer | None) -> Speech:
+    if shared is not None:
+        return Speech(job, shared, is_shared=True)
+    is_alone = job.segment_count == 1
+    return Speech(job, Answer(job.output_format, is_alone=is_alone, is_stream=is_stream))
 
 
 _running: set[asyncio.Task[Any]] = set()  # kept here, or the collector would end them
@@ -118,15 +144,15 @@ def _let_go(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-async def _begin(place: Callable[..., Job], *args: Any) -> Speech:
-    job, begun = await together(_ordered, place, *args)
-    speech = Speech(job)
+async def _begin(place: Callable[[], Job], is_stream: bool, shared: Answer | None) -> Speech:
+    job, begun = await together(_ordered, place)
+    speech = _speech(job, is_stream, shared)
     _kept(_tell(speech, begun))
     return speech
 
 
-def _ordered(place: Callable[..., Job], *args: Any) -> tuple[Job, _Begun | None]:
-    job = place(*args)
+def _ordered(place: Callable[[], Job]) -> tuple[Job, _Begun | None]:
+    job = place()
     first, job.first_claim = job.first_claim, None
     return job, None if first is None else _begun(claims.Claim(*first))
 
@@ -150,22 +176,29 @@ async def _tell(speech: Speech, begun: _Begun | None) -> None:
     """Speak all pieces in order into the listener's inbox."""
     job, inbox = speech.job, speech.inbox
     at_ms = 0
-    sent = is_over = False
+    is_over = False
+    speaker: _Speaker | None = None
     try:
         first = [begun.segment] if begun is not None else []
         is_all = bool(first) and job.segment_count == 1
         for segment in first if is_all else await in_thread(_segments_of, job.pk):
-            speaker = _Speaker(job, segment, at_ms, inbox)
+            has_begun = speaker is not None
+            speaker = _Speaker(job, segment, at_ms, inbox, speech.answer, has_begun)
             at_ms += await speaker.run(begun if segment.index == 0 else None)
-            sent, is_over = True, speaker.is_over
+            is_over = speaker.is_over
+        if not speech.is_shared and (last := await slowly(speech.answer.finish)):
+            inbox.put_nowait(Piece(last))
         inbox.put_nowait(None)
         if job.segment_count == 1 and not is_over:
             is_over = await slowly(ending.end, claims.worker_name(), job.pk)
     except SpeechFailed as error:
-        inbox.put_nowait(StreamBroken(error.message) if sent else error)
-    except Exception as error:
+        has_begun = speaker is not None and speaker.has_begun
+        inbox.put_nowait(StreamBroken(error.message) if has_begun else error)
+    except StreamBroken as error:
+        inbox.put_nowait(error)
+    except Exception:
         logger.exception("job %s: streaming failed", job.pk)
-        inbox.put_nowait(StreamBroken(type(error).__name__))
+        inbox.put_nowait(StreamBroken())
     finally:
         if not is_over:
             await in_thread(queue.enqueue, placing.WORK)
@@ -179,8 +212,8 @@ class _Speaker:
     segment: Segment
     at_ms: int
     inbox: asyncio.Queue[Piece | Exception | None]
-    encoder: encode.Encoder | None = None
-    has_sent: bool = False
+    answer: Answer
+    has_begun: bool = False  # some sound of this piece, or a piece before it, was there
     is_over: bool = False  # the job ended with this piece
     next_beat: asyncio.TimerHandle | None = None  # while the provider speaks
 
@@ -197,8 +230,11 @@ class _Speaker:
         outcome = await self._speak(begun.segment, begun.order)
         if isinstance(outcome, Delivered):
             return outcome.duration_ms
-        if self.has_sent:
-            raise StreamBroken("the provider broke off")
+        # What was heard of it stays heard: the next try goes on from there.
+        try:
+            self._put(await slowly(self.answer.begin_again))
+        except CannotGoOn:
+            raise StreamBroken from None
         return await self._await_worker()
 
     async def _speak(self, segment: Segment, order: SpeechOrder) -> Outcome:
@@ -207,7 +243,9 @@ class _Speaker:
         try:
             adapter = adapters.here().of(segment.channel)
             return await self._forward(adapter, order, segment)
-        except ProviderError as error:
+        except (ProviderError, NotAudio) as error:
+            if isinstance(error, NotAudio):
+                error = Garbled(f"the provider's audio does not decode: {error}")
             known = adapter or channels.adapter_class("builtin")()
             outcome = attempts.outcome_of(error, known, segment)
             await in_thread(lifecycle.record, segment, outcome)
@@ -224,39 +262,22 @@ class _Speaker:
                 async for chunk in chunks:
                     collected.take(chunk)
                     await self._send(chunk)
-            await self._flush(collected)
             outcome = await slowly(intake.store, collected, segment)
+            # Now, as what cannot be stored comes once more, and goes on where it was left.
+            self._put(await slowly(self.answer.end_piece))
         self.is_over = await together(ending.record, segment, outcome)
         return outcome
 
     async def _send(self, chunk: Chunk) -> None:
         words = tuple(_placed(word, self.segment.start, self.at_ms) for word in chunk.words)
-        wanted = self.job.output_format
-        if chunk.format == wanted:
-            self._put(chunk.audio, words)
-        elif chunk.format.startswith("pcm_"):
-            rate = int(chunk.format.partition("_")[2])
-            if self.encoder is None:
-                self.encoder = encode.Encoder(wanted, rate)
-            samples = np.frombuffer(chunk.audio[: len(chunk.audio) // 2 * 2], dtype="<i2")
-            self._put(await slowly(self.encoder.write, samples), words)
-        elif words:
-            self._put(b"", words)
-
-    async def _flush(self, collected: intake.Collected) -> None:
-        """The rest of an encoder; all of a sound that could not be turned piece by piece."""
-        if self.encoder is not None:
-            self._put(await slowly(self.encoder.finish))
-        elif collected.format != self.job.output_format:
-            collected.file.seek(0)
-            sound = collected.file.read()
-            hint = renditions.hint(collected.format)
-            wanted = self.job.output_format
-            self._put(await slowly(encode.transcode, sound, wanted, source_format=hint))
+        if not chunk.audio or self.answer.passes(chunk.format):
+            self._put(chunk.audio and self.answer.write(chunk.audio, chunk.format), words)
+        else:
+            self._put(await slowly(self.answer.write, chunk.audio, chunk.format), words)
 
     def _put(self, audio: bytes, words: tuple[WordTime, ...] = ()) -> None:
         if audio or words:
-            self.has_sent = self.has_sent or bool(audio)
+            self.has_begun = self.has_begun or bool(audio)
             self.inbox.put_nowait(Piece(audio, words))
 
     def _beat_later(self, segment: Segment) -> asyncio.TimerHandle:
@@ -277,7 +298,7 @@ class _Speaker:
             if segment.state == SegmentState.FAILED:
                 raise SpeechFailed(segment.failure_code, segment.failure_message)
             if segment.state == SegmentState.DONE:
-                sound = await slowly(_whole, segment, self.job.output_format)
+                sound = await slowly(_stored, segment, self.answer)
                 timed = [WordTime(*word) for word in segment.words]
                 words = tuple(_placed(word, segment.start, self.at_ms) for word in timed)
                 self._put(sound, words)
@@ -321,9 +342,7 @@ def _placed(word: WordTime, start: int, at_ms: int) -> WordTime:
     )
 
 
-def _whole(segment: Segment, wanted: str) -> bytes:
-    with default_storage.open(segment.audio) as file:
-        sound = file.read()
-    if segment.audio_format == wanted:
-        return sound
-    return encode.transcode(sound, wanted, source_format=renditions.hint(segment.audio_format))
+def _stored(segment: Segment, answer: Answer) -> bytes:
+    """A piece that a worker made, as the answer has it."""
+    with ExitStack() as stack:
+        return answer.add(disk.on_disk(segment.audio, stack), segment.audio_format)

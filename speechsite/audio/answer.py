@@ -8,6 +8,7 @@ header. An answer of a single piece that already is what was wanted passes as it
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
@@ -65,15 +66,16 @@ class Answer:
         """The piece is over: what was held of it, cut or filled to the length that it has."""
         if self._piece is None:
             return b""
-        ready = self._take(self._piece.finish())
-        self._elapsed += self._piece.seconds
-        due = round(self._elapsed * self._format.rate) - self._given
-        ready += self._close(max(due, 0))
-        self._skip = 0
-        # Of a piece that had to be made again more may have been heard than there is of it now.
-        self._elapsed = max(self._elapsed, Fraction(self._given, self._format.rate))
-        self._ended = self._given
-        return ready
+        return self._take(self._piece.finish()) + self._ended_after(self._piece.seconds)
+
+    def add(self, path: Path, format_name: str) -> bytes:
+        """A whole piece from a file. Raises NotAudio."""
+        if self.passes(format_name):
+            return self.write(path.read_bytes(), format_name)
+        hint = format_name if formats.find(format_name) else None
+        decoding = decode.Decoding(path, hint, self._format.rate)
+        ready = b"".join([self._take(block) for block in decoding.blocks()])
+        return ready + self._ended_after(decoding.seconds)
 
     def begin_again(self) -> bytes:
         """The piece broke off and will come once more: it goes on where it was left.
@@ -97,6 +99,16 @@ class Answer:
         keep = max(self._fade, self._piece.held if self._piece is not None else 0)
         ready, self._held = whole[:-keep], whole[-keep:]
         return self._encode(ready)
+
+    def _ended_after(self, seconds: Fraction) -> bytes:
+        self._elapsed += seconds
+        due = round(self._elapsed * self._format.rate) - self._given
+        ready = self._close(max(due, 0))
+        self._skip = 0
+        # Of a piece that had to be made again more may have been heard than there is of it now.
+        self._elapsed = max(self._elapsed, Fraction(self._given, self._format.rate))
+        self._ended = self._given
+        return ready
 
     def _close(self, length: int) -> bytes:
         """The end of what was held, with a fade, in this many samples."""

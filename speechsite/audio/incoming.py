@@ -32,7 +32,8 @@ class Incoming:
         self._resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
         self._codec = format_name.partition("_")[0]
         self._context = _decoder(format_name)
-        self._rest = b""  # bytes that are less than a sample, or all of a whole container
+        self._rest = b""  # bytes that are less than a sample or the head of a tag
+        self._whole = bytearray()  # a container that is decoded at its end
         self._note: note.Note | None = None
         self._is_begun = False
         self._tag: int | None = None  # bytes of a tag that are still to come
@@ -49,7 +50,7 @@ class Incoming:
     def write(self, audio: bytes) -> Samples:
         """Take bytes; the samples that can be told by now. Raises NotAudio."""
         if self._context is None:
-            self._rest += audio
+            self._whole += audio
             return _joined(())
         if self._codec == "mp3":
             packets = self._context.parse(audio) if (audio := self._behind_tag(audio)) else []
@@ -63,7 +64,7 @@ class Incoming:
     def finish(self) -> Samples:
         """The samples that are left."""
         if self._context is None:
-            return self._whole()
+            return self._decoded_whole()
         packets = self._context.parse(None) if self._codec == "mp3" else []
         blocks = [block for packet in packets for block in self._packet(packet)]
         padding = self._note.padding if self._note is not None else 0
@@ -75,7 +76,7 @@ class Incoming:
     def _sample_size(self) -> int:
         return 2 if self._codec == "pcm" else 1
 
-    def _packet(self, packet: av.Packet) -> list[Samples]:  # type: ignore[type-arg]
+    def _packet(self, packet: av.Packet) -> list[Samples]:
         if self._codec == "mp3" and not self._is_begun:
             self._is_begun = True
             self._note = note.read(bytes(packet))
@@ -113,9 +114,9 @@ class Incoming:
     def _resampled(self, frame: av.AudioFrame | None) -> list[Samples]:
         return [block.to_ndarray()[0] for block in self._resampler.resample(frame)]
 
-    def _whole(self) -> Samples:
+    def _decoded_whole(self) -> Samples:
         hint = self._format if formats.find(self._format) else None
-        decoding = decode.Decoding(self._rest, hint, self._rate)
+        decoding = decode.Decoding(bytes(self._whole), hint, self._rate)
         samples = _joined(decoding.blocks())
         self.seconds = decoding.seconds
         return samples
@@ -144,7 +145,7 @@ def _tag_size(head: bytes) -> int:
 
 
 def _without(frame: av.AudioFrame, cut: int) -> av.AudioFrame:
-    samples = np.ascontiguousarray(frame.to_ndarray()[:, cut:])
+    samples = np.ascontiguousarray(frame.to_ndarray()[:, cut:], dtype=np.float32)
     left = av.AudioFrame.from_ndarray(samples, format=frame.format.name, layout=frame.layout.name)
     left.sample_rate = frame.sample_rate
     return left

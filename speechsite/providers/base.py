@@ -37,6 +37,8 @@ class Adapter:
     name: ClassVar[str]
     features: ClassVar[frozenset[Feature]] = frozenset()
     controls: ClassVar[frozenset[str]] = frozenset()
+    # Output formats by our names; None where any name is taken and the nearest is sent.
+    formats: ClassVar[frozenset[str] | None] = None
     # Of what an order may ask beside its settings, what this provider can be told; an order
     # for it carries nothing else. Neighbouring text is `Feature.CONTEXT`.
     takes: ClassVar[frozenset[str]] = frozenset()

@@ -16,7 +16,7 @@ from jobs import streaming
 from speechsite.api.elevenlabs import orders, refusals
 from speechsite.api.elevenlabs.wire import sockets as wire
 from speechsite.api.elevenlabs.wire import speech
-from speechsite.api.elevenlabs.wire.speech import Alignment
+from speechsite.api.elevenlabs.wire.speech import Alignment, Columns
 from speechsite.api.errors import (
     AddressDenied,
     KeyExpired,
@@ -25,11 +25,14 @@ from speechsite.api.errors import (
     ScopeDenied,
 )
 from speechsite.audio import formats, markup
+from speechsite.audio.answer import Answer
+from speechsite.core.threads import slowly
 
 # Pieces of one socket follow each other: the next waits until there is room for it.
 PATIENCE = 30.0  # seconds
 # A key that may no longer be used ends its socket, and not one context alone.
 NO_MORE = (KeyInvalid, KeyRevoked, KeyExpired, AddressDenied, ScopeDenied)
+WHOLE = ("wav", "flac", "m4a")  # formats that nobody hears on a socket
 MOST_WAITING = 20  # pieces that wait to be spoken before the client is no longer read
 
 logger = logging.getLogger(__name__)
@@ -71,7 +74,7 @@ class Session:
             self.caller = await self._authenticate()
         output_format = self.query["output_format"] or wire.DEFAULT_FORMAT
         output_format = wire.FORMATS.get(output_format, output_format)
-        if output_format not in formats.FORMATS or output_format.startswith(("wav", "flac")):
+        if output_format not in formats.FORMATS or output_format.startswith(WHOLE):
             raise Refusal("invalid_output_format", f"{output_format!r} is not served here.")
         config = first["generation_config"] or {}
         schedule = config.get("chunk_length_schedule") or wire.SCHEDULE
@@ -84,7 +87,7 @@ class Session:
             options=speech.options(self.query),
         )
         buffer = wire.Buffer(schedule, is_auto=self.query["auto_mode"])
-        return Context(self, name, order, buffer)
+        return Context(self, name, order, buffer, Answer(output_format))
 
     @property
     def key(self) -> str:
@@ -107,6 +110,7 @@ class Context:
     name: str | None
     order: orders.Order
     buffer: wire.Buffer
+    answer: Answer  # all that is spoken here is one sound
     pieces: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
     task: asyncio.Task[None] | None = None
     is_closing: bool = False
@@ -166,6 +170,7 @@ class Context:
         try:
             while (piece := await self.pieces.get()) is not None:
                 await self._say(piece)
+            await self._send_sound(await slowly(self.answer.finish))
             if not self.session.is_binary:
                 await self.session.send(wire.final(self.name))
         except Exception as error:
@@ -181,7 +186,12 @@ class Context:
 
     async def _say(self, text: str) -> None:
         begun = await orders.placed_on_socket(
-            self.session.key, self.session.address, self.order, text, patience=PATIENCE
+            self.session.key,
+            self.session.address,
+            self.order,
+            text,
+            patience=PATIENCE,
+            answer=self.answer,
         )
         speech = begun.speech
         alignment = Alignment(speech.job.text)
@@ -191,15 +201,19 @@ class Context:
 
     async def _send(self, piece: streaming.Piece, alignment: Alignment, since: int) -> int:
         """Send one piece of sound; where its times end."""
-        columns = alignment.take(piece.words)
-        for start in range(0, max(len(piece.audio), 1), wire.LARGEST_BLOCK):
-            block = piece.audio[start : start + wire.LARGEST_BLOCK]
+        await self._send_sound(piece.audio, alignment.take(piece.words), since)
+        return alignment.at_ms
+
+    async def _send_sound(
+        self, audio: bytes, columns: Columns | None = None, since: int = 0
+    ) -> None:
+        for start in range(0, max(len(audio), 1), wire.LARGEST_BLOCK):
+            block = audio[start : start + wire.LARGEST_BLOCK]
             if not self.session.is_binary and (block or columns):
                 await self.session.send(wire.sound(block, columns, since, self.name))
             elif block:
                 await self.session.send(block)
             columns = None
-        return alignment.at_ms
 
 
 def _forget(task: asyncio.Task[None]) -> None:
@@ -215,6 +229,8 @@ def _refusal_of(error: Exception) -> Refusal:
         return _refusal(error)
     if isinstance(error, streaming.SpeechFailed):
         return Refusal(error.code, error.message)
+    if isinstance(error, streaming.StreamBroken):
+        return Refusal("unavailable", error.message)
     logger.error("speaking on a socket failed", exc_info=error)
     return Refusal("internal_error", "Something went wrong; the rest was not spoken.")
 

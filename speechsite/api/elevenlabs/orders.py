@@ -9,25 +9,23 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from django.core.files.storage import default_storage
 from django.utils.translation import gettext as _
 
-from jobs import concurrency, renditions, streaming
+from jobs import concurrency, streaming
 from jobs.models import Job
-from jobs.states import JobState
 from speechsite.accounts import plans
-from speechsite.api import auth, limits, ordering, waiting
+from speechsite.api import auth, hearing, limits, ordering
 from speechsite.api.auth import Caller
 from speechsite.api.elevenlabs import ids, preferences, pronouncing
 from speechsite.api.elevenlabs.wire import speech as wire
 from speechsite.api.errors import ApiError, ConcurrencyLimited, Invalid, Unavailable
-from speechsite.core.threads import in_thread, slowly
+from speechsite.api.hearing import Heard
+from speechsite.audio.answer import Answer
+from speechsite.core.threads import in_thread
 from speechsite.credits import prices
-from speechsite.providers.types import WordTime
 from speechsite.upstreams import catalogue
 
 SCOPE = "generations:create"
-PATIENCE = 200.0  # seconds until a whole answer must be there
 # A moment's wait spares a client the error when its last job is just being put together.
 QUEUE_SECONDS = 3.0
 _CONTROLS = {entry.slug: entry.controls for entry in catalogue.MODELS}
@@ -43,14 +41,6 @@ class Order:
     output_format: str = wire.DEFAULT_FORMAT
     locators: Sequence[Mapping[str, Any]] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A whole speech: its sound and its words."""
-
-    audio: bytes
-    words: tuple[WordTime, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +73,21 @@ async def admitted(secret: str, address: str) -> Caller:
     return await in_thread(admit)
 
 
-async def placed(caller: Caller, order: Order, text: str) -> Begun:
+async def placed(caller: Caller, order: Order, text: str, *, is_stream: bool) -> Begun:
     """An order for speech, placed and begun: we speak it ourselves. Raises ApiError."""
     [text] = await pronouncing.pronounced(caller, [text], order.locators)
-    return await _queued(QUEUE_SECONDS, lambda: caller, lambda who: _place(who, order, text))
+    return await _queued(
+        QUEUE_SECONDS,
+        lambda: caller,
+        lambda who: _place(who, order, text),
+        is_stream=is_stream,
+    )
 
 
 async def placed_on_socket(
-    secret: str, address: str, order: Order, text: str, *, patience: float
+    secret: str, address: str, order: Order, text: str, *, patience: float, answer: Answer
 ) -> Begun:
-    """The same for a connection that stays open. Raises ApiError.
+    """The same for a connection that stays open, as a part of its answer. Raises ApiError.
 
     The key that was good when it opened may be revoked, blocked or changed since, and the plan
     another: each order asks anew.
@@ -103,48 +98,37 @@ async def placed_on_socket(
 
     if order.locators:
         [text] = await pronouncing.pronounced(await in_thread(ask), [text], order.locators)
-    return await _queued(patience, ask, lambda caller: _place(caller, order, text))
+    return await _queued(patience, ask, lambda caller: _place(caller, order, text), answer=answer)
 
 
-async def placed_dialogue(caller: Caller, order: Order, lines: Sequence[tuple[str, str]]) -> Begun:
+async def placed_dialogue(
+    caller: Caller, order: Order, lines: Sequence[tuple[str, str]], *, is_stream: bool
+) -> Begun:
     """An order for a dialogue, placed and begun. Raises ApiError."""
     texts = await pronouncing.pronounced(caller, [text for _, text in lines], order.locators)
     spoken = [(voice, text) for (voice, _), text in zip(lines, texts, strict=True)]
     return await _queued(
-        QUEUE_SECONDS, lambda: caller, lambda who: _place_dialogue(who, order, spoken)
+        QUEUE_SECONDS,
+        lambda: caller,
+        lambda who: _place_dialogue(who, order, spoken),
+        is_stream=is_stream,
     )
 
 
 async def whole(speech: streaming.Speech) -> Heard:
     """All of a speech. Raises ApiError, and then nothing will be charged."""
-    job = speech.job
-    audio: list[bytes] = []
-    words: list[WordTime] = []
-    # Pieces of these follow each other with a header each, which only a stream may have.
-    is_joined = job.segment_count > 1 and not job.output_format.startswith(("mp3", "pcm"))
     try:
-        async for piece in speech.pieces():
-            audio.append(b"" if is_joined else piece.audio)
-            words.extend(piece.words)
+        return await hearing.whole(speech)
     except streaming.SpeechFailed as error:
         raise failure(error.code, error.message) from error
-    except streaming.StreamBroken:
-        # The job goes on without us, and is paid for when it ends: so its sound is handed over.
-        is_joined = True
-    if not is_joined:
-        return Heard(b"".join(audio), tuple(words))
-    sound = await stored(job)
-    return Heard(sound, await in_thread(_timeline, job))
 
 
 async def stored(job: Job) -> bytes:
     """The sound of a job once it is put together. Raises ApiError."""
-    done = await waiting.finished(job.pk, PATIENCE)
-    if done.state == JobState.FAILED:
-        raise failure(done.failure_code, done.failure_message)
-    if not done.audio:
-        raise Unavailable(_("The speech is not ready yet."))
-    return await slowly(_read, done.audio)
+    try:
+        return await hearing.stored(job)
+    except streaming.SpeechFailed as error:
+        raise failure(error.code, error.message) from error
 
 
 def failure(code: str, message: str) -> ApiError:
@@ -189,7 +173,12 @@ def _millicredits_per_character(minute: int) -> int:
 
 
 async def _queued(
-    patience: float, ask: Callable[[], Caller], place: Callable[[Caller], Job]
+    patience: float,
+    ask: Callable[[], Caller],
+    place: Callable[[Caller], Job],
+    *,
+    is_stream: bool = True,
+    answer: Answer | None = None,
 ) -> Begun:
     """Place an order; while the plan's jobs are all under way, wait a little for one to end."""
     end = time.monotonic() + patience
@@ -204,7 +193,8 @@ async def _queued(
 
     while True:
         try:
-            return Begun(await streaming.begin(placed), more)
+            speech = await streaming.begin(placed, is_stream=is_stream, answer=answer)
+            return Begun(speech, more)
         except ConcurrencyLimited:
             if time.monotonic() + pause > end:
                 raise
@@ -262,13 +252,3 @@ def _default_voice(caller: Caller) -> str:
     from voices import library
 
     return library.default_voice(caller.user).external_id
-
-
-def _timeline(job: Job) -> tuple[WordTime, ...]:
-    words, _length, _exact = renditions.timeline(job)
-    return tuple(WordTime(word.start, word.end, word.start_ms, word.end_ms) for word in words)
-
-
-def _read(name: str) -> bytes:
-    with default_storage.open(name) as file:
-        return file.read()

@@ -25,7 +25,12 @@ MOST_CHARACTERS = 1000
 
 
 async def _place(
-    caller: Caller, query: Mapping[str, Any], body: Mapping[str, Any], voice_id: str = ""
+    caller: Caller,
+    query: Mapping[str, Any],
+    body: Mapping[str, Any],
+    voice_id: str = "",
+    *,
+    is_stream: bool = False,
 ) -> tuple[orders.Begun, list[wire.Turn]]:
     """A request for either kind of speech, placed and begun."""
     orders.refuse_forgetting(query)
@@ -38,9 +43,9 @@ async def _place(
         options=wire.options(body),
     )
     if voice_id:
-        return await orders.placed(caller, order, body["text"]), []
+        return await orders.placed(caller, order, body["text"], is_stream=is_stream), []
     lines = [(line["voice_id"], line["text"].strip()) for line in body["inputs"]]
-    begun = await orders.placed_dialogue(caller, order, lines)
+    begun = await orders.placed_dialogue(caller, order, lines, is_stream=is_stream)
     return begun, wire.turns(lines, begun.speech.job.text)
 
 
@@ -60,7 +65,7 @@ async def stream(
 ) -> HttpResponseBase:
     """The sound as it is made."""
     _refuse_whole_formats(query, body)
-    begun, _turns = await _place(caller, query, body, voice_id)
+    begun, _turns = await _place(caller, query, body, voice_id, is_stream=True)
     pieces = await _begun(begun.speech)
     return _streamed(_audio(pieces), _media_type(begun.speech.job), begun.headers)
 
@@ -83,7 +88,7 @@ async def stream_timed(
 ) -> HttpResponseBase:
     """Sound and times as they are made, an object a line."""
     _refuse_whole_formats(query, body)
-    begun, turns = await _place(caller, query, body, voice_id)
+    begun, turns = await _place(caller, query, body, voice_id, is_stream=True)
     pieces = await _begun(begun.speech)
     lines = _lines(pieces, begun.speech.job.text, None if voice_id else turns)
     return _streamed(lines, "application/json", begun.headers)
@@ -96,7 +101,7 @@ async def _begun(speech: streaming.Speech) -> AsyncIterator[streaming.Piece]:
         first = await anext(pieces, None)
     except (streaming.SpeechFailed, streaming.StreamBroken) as error:
         code = getattr(error, "code", "unavailable")
-        raise orders.failure(code, str(error)) from error
+        raise orders.failure(code, error.message) from error
 
     async def all_of_them() -> AsyncIterator[streaming.Piece]:
         if first is not None:
@@ -151,9 +156,10 @@ def _format(query: Mapping[str, Any], body: Mapping[str, Any]) -> str:
 
 def _refuse_whole_formats(query: Mapping[str, Any], body: Mapping[str, Any]) -> None:
     wanted = _format(query, body)
-    if wanted.startswith("wav_"):
+    if wanted.startswith(("wav_", "m4a_")):
         raise Invalid(
-            _("WAV has its length in front, so it cannot be streamed: choose PCM."),
+            _("%(format)s has its length in front, so it cannot be streamed: choose PCM.")
+            % {"format": wanted[:3].upper()},
             code="invalid_output_format",
             field="format",
         )

@@ -13,12 +13,12 @@ from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHt
 from jobs import files, streaming
 from jobs.models import Job
 from jobs.states import JobState
-from speechsite.api import ordering, reading, waiting
+from speechsite.api import hearing, ordering, reading, waiting
 from speechsite.api.auth import Caller
 from speechsite.api.minimax import answers, views, wire
 from speechsite.api.minimax.answers import Refusal
 from speechsite.api.minimax.guard import async_endpoint
-from speechsite.audio import encode, formats, probe
+from speechsite.audio import formats, probe
 
 PATIENCE = 240.0  # seconds that a client waits for a link
 FAILURES = {
@@ -38,7 +38,7 @@ async def t2a(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         job = await sync_to_async(_place)(caller, talk)
         answer = JsonResponse(await _linked(job, talk, origin))
     else:
-        speech = await streaming.begin(_place, caller, talk)
+        speech = await streaming.begin(_place, caller, talk, is_stream=talk.is_stream)
         job = speech.job
         if talk.is_stream:
             answer = await _streamed(speech, talk, origin)
@@ -80,17 +80,11 @@ async def _linked(job: Job, talk: wire.Talk, origin: str) -> dict[str, Any]:
 
 
 async def _whole(speech: streaming.Speech, talk: wire.Talk, origin: str) -> dict[str, Any]:
-    job, sound = speech.job, b""
+    job = speech.job
     try:
-        async for piece in speech.pieces():
-            sound += piece.audio
+        sound = (await hearing.whole(speech)).audio
     except streaming.SpeechFailed as error:
         raise _failed(error.code, error.message) from error
-    except streaming.StreamBroken as error:
-        raise Refusal(answers.INTERNAL, str(error)) from error
-    if job.output_format.startswith("wav_"):
-        # Written piece by piece, its header could not say how long it is.
-        sound = await asyncio.to_thread(encode.transcode, sound, job.output_format)
     extra = await _notes(job, talk, sound)
     return answers.spoken(
         sound.hex(), extra_info=extra, trace=job.pk.hex, **_subtitles(job, talk, origin)
@@ -107,7 +101,7 @@ async def _streamed(
     except streaming.SpeechFailed as error:
         raise _failed(error.code, error.message) from error
     except streaming.StreamBroken as error:
-        raise Refusal(answers.INTERNAL, str(error)) from error
+        raise Refusal(answers.INTERNAL, error.message) from error
     events = _events(job, talk, origin, first, pieces)
     response = StreamingHttpResponse(events, content_type="text/event-stream")
     response["Cache-Control"] = "no-cache"
@@ -130,7 +124,9 @@ async def _events(
                 yield _event(answers.spoken(piece.audio.hex(), status=1, trace=job.pk.hex))
             piece = await anext(pieces, None)
     except (streaming.SpeechFailed, streaming.StreamBroken) as error:
-        yield _event(answers.base(answers.INTERNAL, str(error)))
+        # The trace names the job: what was made of it is kept under that name.
+        broken = answers.base(answers.INTERNAL, error.message)
+        yield _event({**broken, "trace_id": job.pk.hex})
         return
     last = whole.hex() if talk.repeats_whole else ""
     extra = await _notes(job, talk, whole)

@@ -28,6 +28,7 @@ PARAMS = {
 }
 FAILED_INPUT = frozenset({"moderated", "rejected", "unsupported"})
 UNHEARD = "X-Speechsite-Ignored"
+JOB = "X-Speechsite-Job"
 
 
 @csrf_exempt
@@ -47,8 +48,8 @@ async def speech(request: HttpRequest) -> HttpResponseBase:
     except streaming.SpeechFailed as error:
         status = 400 if error.code in FAILED_INPUT else 503
         return _refused(error.message, status=status, code=error.code)
-    except streaming.StreamBroken:
-        return _refused("The speech broke off.", status=503)
+    except streaming.StreamBroken as error:
+        return _refused(error.message, status=503)
     if order.unheard:
         response[UNHEARD] = ", ".join(order.unheard)
     return _with_headers(response, rate)
@@ -118,6 +119,8 @@ async def _spoken(speech: streaming.Speech, order: wire.Order) -> StreamingHttpR
     body = _events(job, first, pieces) if order.is_events else _sound(first, pieces)
     kind = "text/event-stream" if order.is_events else order.media_type
     response = StreamingHttpResponse(body, content_type=kind)
+    # Whoever is left with half a sound finds under this name what became of the work.
+    response[JOB] = job.pk.hex
     response["Cache-Control"] = "no-cache"
     response["X-Accel-Buffering"] = "no"
     return response
@@ -147,8 +150,8 @@ async def _events(
         while audio:
             yield wire.delta(audio)
             audio = await _sounding(pieces)
-    except (streaming.SpeechFailed, streaming.StreamBroken):
-        yield wire.broken("The speech broke off.")
+    except (streaming.SpeechFailed, streaming.StreamBroken) as error:
+        yield wire.broken(error.message)
         return
     yield wire.done(job.characters)
 

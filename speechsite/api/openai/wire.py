@@ -13,6 +13,7 @@ DEFAULT_FORMAT = "mp3"
 FORMATS = {
     "mp3": "mp3_44100_128",
     "opus": "opus_48000_64",
+    "aac": "aac_44100_128",
     "flac": "flac_44100",
     "wav": "wav_24000",
     "pcm": "pcm_24000",
@@ -20,6 +21,7 @@ FORMATS = {
 MEDIA_TYPES = {
     "mp3": "audio/mpeg",
     "opus": "audio/ogg",
+    "aac": "audio/aac",
     "flac": "audio/flac",
     "wav": "audio/wav",
     "pcm": "audio/pcm",
@@ -116,11 +118,9 @@ def order_of(body: Any) -> Order:
     if not isinstance(body, dict):
         raise Refusal("The request body must be a JSON object.")
     kind = DEFAULT_FORMAT if body.get("response_format") is None else body["response_format"]
-    if kind == "aac":
-        message = "This site does not make aac. Ask for mp3, opus, flac, wav or pcm."
-        raise Refusal(message, "response_format", "unsupported_format")
     if not isinstance(kind, str) or kind not in FORMATS:
-        raise Refusal("response_format must be mp3, opus, flac, wav or pcm.", "response_format")
+        message = "response_format must be mp3, opus, aac, flac, wav or pcm."
+        raise Refusal(message, "response_format")
     carrier = "audio" if body.get("stream_format") is None else body["stream_format"]
     if carrier not in ("audio", "sse"):
         raise Refusal("stream_format must be audio or sse.", "stream_format")

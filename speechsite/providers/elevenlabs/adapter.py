@@ -46,6 +46,7 @@ class ElevenLabs(HttpAdapter):
     name = "elevenlabs"
     default_base_url = "https://api.elevenlabs.io"
     controls = frozenset(wire.SETTINGS)
+    formats = wire.FORMATS
     takes = frozenset({"language", "seed"})
     features = frozenset(
         {
