@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from speechsite.audio.formats import OutputFormat
+
 OK = 0
 UNKNOWN = 1000
 RATE = 1002
@@ -111,19 +113,19 @@ def described(
 
 
 def notes(
-    *, milliseconds: int, rate: int, size: int, bitrate: int, codec: str, text: str
+    *, milliseconds: int, sound: OutputFormat, size: int, codec: str, text: str
 ) -> dict[str, Any]:
     """`extra_info`, and the `.extra` file of an archive."""
     return {
         "audio_length": milliseconds,
-        "audio_sample_rate": rate,
+        "audio_sample_rate": sound.rate,
         "audio_size": size,
-        "bitrate": bitrate,
+        "bitrate": sound.bitrate or 0,
         "word_count": sum(1 for letter in text if not letter.isspace()),
         "invisible_character_ratio": 0,
         "usage_characters": characters_of(text),
         "audio_format": codec,
-        "audio_channel": 1,
+        "audio_channel": sound.channels,
     }
 
 

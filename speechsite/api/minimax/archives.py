@@ -95,9 +95,8 @@ def _add(archive: tarfile.TarFile, numbered: NumberedFile, job: Job, recording: 
     sentences = answers.sentences(recording.text, recording.words)
     notes = answers.notes(
         milliseconds=recording.milliseconds,
-        rate=form.rate,
+        sound=form,
         size=size,
-        bitrate=form.bitrate or 0,
         codec=form.extension,
         text=recording.text,
     )
@@ -117,7 +116,7 @@ def _sound(
     parts = [
         Part(
             disk.on_disk(segment.audio, stack),
-            segment.audio_format if segment.audio_format in formats.FORMATS else None,
+            segment.audio_format if formats.find(segment.audio_format) else None,
         )
         for segment in recording.segments
     ]

@@ -69,9 +69,8 @@ async def _linked(job: Job, talk: wire.Talk, origin: str) -> dict[str, Any]:
     form = formats.parse(ended.output_format)
     extra = answers.notes(
         milliseconds=ended.duration_ms,
-        rate=form.rate,
+        sound=form,
         size=ended.audio_bytes,
-        bitrate=form.bitrate or 0,
         codec=talk.order.sound.codec,
         text=ended.text,
     )
@@ -140,9 +139,8 @@ async def _notes(job: Job, talk: wire.Talk, sound: bytes) -> dict[str, Any]:
     length = await asyncio.to_thread(probe.probe, sound, hint)
     return answers.notes(
         milliseconds=length.duration_ms,
-        rate=form.rate,
+        sound=form,
         size=len(sound),
-        bitrate=form.bitrate or 0,
         codec=talk.order.sound.codec,
         text=job.text,
     )

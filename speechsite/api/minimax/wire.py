@@ -23,7 +23,8 @@ CODECS = ("mp3", "pcm", "flac", "wav", "opus", "pcmu_raw")
 EMOTIONS = frozenset(
     "happy sad angry fearful disgusted surprised calm fluent whisper neutral".split()
 )
-MP3_KILOBITS = (32, 64, 96, 128, 192)
+# MPEG has no frames of more at the lower rates.
+MOST_KILOBITS = {8000: 64, 16_000: 128, 22_050: 128, 24_000: 128}
 QUIETEST = 0.1
 MOST_NUMBER = 2**63 - 1
 
@@ -174,26 +175,22 @@ def _sound(setting: Mapping[str, Any]) -> Sound:
     if channels not in (1, 2) or isinstance(channels, bool):
         raise Refusal(INVALID, "invalid params, channel")
     _switch(setting, "force_cbr")
-    return Sound(codec, format_of(codec, rate, bitrate))
+    return Sound(codec, format_of(codec, rate, bitrate, channels))
 
 
-def format_of(codec: str, rate: int, bitrate: int) -> str:
-    """The nearest format that we make, never of a lower rate than was asked for."""
-    if codec == "mp3":
-        return _mp3(rate, bitrate // 1000)
-    if codec == "flac":
-        return f"flac_{22050 if rate <= 22050 else 44100}"
+def format_of(codec: str, rate: int, bitrate: int, channels: int = 1) -> str:
+    """The format by our name: rate, bitrate and channels as they were asked for.
+
+    Opus is always made at its own rate, and telephones know one channel only.
+    """
     if codec == "opus":
         return f"opus_48000_{min(bitrate // 1000, 192)}"
     if codec == "pcmu_raw":
         return "ulaw_8000"
-    return f"{codec}_{rate}"
-
-
-def _mp3(rate: int, kilobits: int) -> str:
-    if kilobits == 32 and rate <= 22050:
-        return "mp3_22050_32"
-    return f"mp3_44100_{kilobits if kilobits in MP3_KILOBITS else MP3_KILOBITS[-1]}"
+    name = f"{codec}_{rate}"
+    if codec == "mp3":
+        name += f"_{min(bitrate // 1000, MOST_KILOBITS.get(rate, 320))}"
+    return name if channels == 1 else f"{name}_stereo"
 
 
 def _spoken(text: Any, longest: int) -> str:

@@ -88,7 +88,7 @@ def test_the_archive_holds_sound_sentences_and_notes(tester: Partner) -> None:
     length = probe.probe(members[f"{stem}.mp3"]).duration_ms
     assert abs(notes["audio_length"] - length) <= 20
     assert notes["audio_size"] == len(members[f"{stem}.mp3"])
-    assert (notes["audio_sample_rate"], notes["bitrate"]) == (44100, 128000)
+    assert (notes["audio_sample_rate"], notes["bitrate"]) == (32000, 128000)
 
 
 @WORKER
@@ -156,7 +156,7 @@ def test_settings_reach_the_order(partner: Partner) -> None:
     partner.create({**BUILTIN, "voice_setting": setting, "audio_setting": {"format": "flac"}})
     job = Job.objects.get()
     assert job.voice_settings == {"speed": 1.5, "pitch": -3}
-    assert job.output_format == "flac_44100"
+    assert job.output_format == "flac_32000"
 
 
 def test_what_is_not_carried_out_is_said(tester: Partner) -> None:
