@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from unicodedata import east_asian_width
 
@@ -15,7 +15,7 @@ from jobs.models import Upload
 from jobs.options import checked as checked_options
 from speechsite.accounts import plans
 from speechsite.accounts.models import User
-from speechsite.audio import formats, markup
+from speechsite.audio import formats, markup, pauses
 from speechsite.audio.split import split
 from speechsite.credits import prices
 from speechsite.credits.models import Price
@@ -73,20 +73,27 @@ def prepare(
     voice_settings: Mapping[str, Any],
     output_format: str,
     is_test: bool = False,
+    may_be_silent: bool = False,
     options: Mapping[str, Any] | None = None,
 ) -> Prepared:
-    """Check one order for speech. Raises OrderError naming the field to blame."""
+    """Check one order for speech. Raises OrderError naming the field to blame.
+
+    Programs that speak sentence by sentence also send one that is a dash or an emoji: where it
+    may be silent, it becomes a short rest that costs nothing, and they go on.
+    """
     text = normal(text)
-    check_text(user, text)
+    check_text(user, text, may_be_silent=may_be_silent)
     voice = check_voice(voice, model, user, is_test=is_test)
     check_format(output_format)
     controls = check_settings(model, voice_settings)
     price = prices.price_of(model.slug)
     offers = _offers(model, is_test=is_test)
+    pieces = cut(text, voice, price, routing.text_limit(offers) or DEFAULT_LIMIT)
+    quote, pieces = _priced(text, price, pieces)
     return Prepared(
         text=text,
-        quote=prices.quote(price, text=text),
-        pieces=cut(text, voice, price, routing.text_limit(offers) or DEFAULT_LIMIT),
+        quote=quote,
+        pieces=pieces,
         voice_settings=controls,
         model_slug=TEST_MODEL if is_test else model.slug,
         offers=offers,
@@ -102,6 +109,7 @@ def prepare_dialogue(
     voice_settings: Mapping[str, Any],
     output_format: str,
     is_test: bool = False,
+    may_be_silent: bool = False,
     options: Mapping[str, Any] | None = None,
 ) -> Prepared:
     """Check an order for a dialogue; its text is the lines, one below the other."""
@@ -109,7 +117,7 @@ def prepare_dialogue(
     spoken = [(voice, normal(text).strip()) for voice, text in lines]
     spoken = [(voice, text) for voice, text in spoken if text]
     text = "\n".join(text for _, text in spoken)
-    check_text(user, text)
+    check_text(user, text, may_be_silent=may_be_silent)
     for voice, _words in spoken:
         check_voice(voice, model, user, is_test=is_test)
     check_format(output_format)
@@ -118,9 +126,10 @@ def prepare_dialogue(
     limit = routing.text_limit(offers) or DEFAULT_LIMIT
     is_native = model.kind == SpeechModel.Kind.DIALOGUE and not is_test
     pieces = _scenes(spoken, price, limit) if is_native else _turns(spoken, price, limit)
+    quote, pieces = _priced(text, price, pieces)
     return Prepared(
         text=text,
-        quote=prices.quote(price, text=text),
+        quote=quote,
         pieces=pieces,
         voice_settings=check_settings(model, voice_settings),
         model_slug=TEST_MODEL if is_test else model.slug,
@@ -143,7 +152,7 @@ def prepare_cleaning(
     return Prepared("", quote, [Piece("", 0, quote.units, None)], {}, slug)
 
 
-def check_text(user: User, text: str) -> None:
+def check_text(user: User, text: str, *, may_be_silent: bool = False) -> None:
     """Something to speak, and not too much of it."""
     if not text.strip():
         raise OrderError("text", _("Write or paste some text first."), code="empty_text")
@@ -155,13 +164,13 @@ def check_text(user: User, text: str) -> None:
             message % {"count": f"{len(text):,}", "limit": f"{limit:,}"},
             code="text_too_long",
         )
-    if markup.pauses_ms(text) > LONGEST_PAUSES_MS:
+    if pauses.total_ms(text) > LONGEST_PAUSES_MS:
         raise OrderError(
             "text",
             _("The pauses last longer than %s minutes.") % (LONGEST_PAUSES_MS // 60_000),
             code="pauses_too_long",
         )
-    if not markup.is_speakable(text):
+    if not may_be_silent and not markup.is_speakable(text):
         raise OrderError(
             "text",
             _("There is nothing to speak: the text has no letters or digits."),
@@ -250,6 +259,15 @@ def first_length(text: str) -> int:
         if left < 0:
             return place
     return FIRST_PIECE
+
+
+def _priced(text: str, price: Price, pieces: list[Piece]) -> tuple[prices.Quote, list[Piece]]:
+    """What an order costs: nothing where it says nothing."""
+    quote = prices.quote(price, text=text)
+    if markup.is_speakable(text):
+        return quote, pieces
+    free = replace(quote, units=0, millicredits=0)
+    return free, [replace(piece, units=0) for piece in pieces]
 
 
 def _offers(model: SpeechModel, *, is_test: bool) -> list[Offer]:

@@ -92,6 +92,7 @@ def place(
             voice_settings=voice_settings or {},
             output_format=output_format,
             is_test=origin.is_test,
+            may_be_silent=origin.source == Job.Source.API,
             options=options,
         )
     except OrderError:
@@ -127,6 +128,7 @@ def place_dialogue(
         voice_settings=voice_settings or {},
         output_format=output_format,
         is_test=origin.is_test,
+        may_be_silent=origin.source == Job.Source.API,
         options=options,
     )
     voice = prepared.pieces[0].voice

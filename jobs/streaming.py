@@ -25,6 +25,7 @@ from jobs import adapters, attempts, briefs, claims, disk, ending, intake, lifec
 from jobs.models import Job, Segment
 from jobs.outcomes import Delivered, Outcome
 from jobs.states import SegmentState
+from speechsite.audio import markup
 from speechsite.audio.answer import Answer, CannotGoOn
 from speechsite.audio.decode import NotAudio
 from speechsite.core import queue
@@ -237,8 +238,18 @@ class _Speaker:
             raise StreamBroken from None
         return await self._await_worker()
 
+    async def _rest(self, segment: Segment) -> Outcome:
+        """Nothing that a voice could say: nobody is asked for it, and nobody pays."""
+        outcome = await slowly(intake.silence, segment)
+        name, form = outcome.audio, outcome.audio_format
+        self._put(await slowly(_stored, name, form, self.answer))
+        self.is_over = await together(ending.record, segment, outcome)
+        return outcome
+
     async def _speak(self, segment: Segment, order: SpeechOrder) -> Outcome:
         adapter: Adapter | None = None
+        if not markup.is_speakable(order.text):
+            return await self._rest(segment)
         self.next_beat = self._beat_later(segment)
         try:
             adapter = adapters.here().of(segment.channel)
@@ -298,7 +309,7 @@ class _Speaker:
             if segment.state == SegmentState.FAILED:
                 raise SpeechFailed(segment.failure_code, segment.failure_message)
             if segment.state == SegmentState.DONE:
-                sound = await slowly(_stored, segment, self.answer)
+                sound = await slowly(_stored, segment.audio, segment.audio_format, self.answer)
                 timed = [WordTime(*word) for word in segment.words]
                 words = tuple(_placed(word, segment.start, self.at_ms) for word in timed)
                 self._put(sound, words)
@@ -342,7 +353,7 @@ def _placed(word: WordTime, start: int, at_ms: int) -> WordTime:
     )
 
 
-def _stored(segment: Segment, answer: Answer) -> bytes:
+def _stored(name: str, form: str, answer: Answer) -> bytes:
     """A piece that a worker made, as the answer has it."""
     with ExitStack() as stack:
-        return answer.add(disk.on_disk(segment.audio, stack), segment.audio_format)
+        return answer.add(disk.on_disk(name, stack), form)

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import regex
 
-from speechsite.audio import markup
+from speechsite.audio import pauses
 
 MOST_LINES = 2
 LINE_LENGTH = 42
@@ -142,7 +142,7 @@ def to_json(text: str, words: Iterable[Timed], timing: str) -> str:
 
 def _showable(text: str) -> str:
     """The text with blanks for what is never shown, so that positions stay true."""
-    return str(_CONTROL.sub(" ", markup.blanked(text)))
+    return str(_CONTROL.sub(" ", pauses.blanked(text)))
 
 
 def _usable(words: Sequence[Timed], length: int, duration_ms: int) -> list[TimedWord]:

@@ -1,18 +1,17 @@
 """The text as a provider gets it, and where each of its characters came from.
 
-Our pauses (`[pause:1.5s]`) become the provider's own mark. Times that come
+Pauses, written in any of the ways that `pauses` knows, become the provider's own mark. Times that come
 back count in the text that was sent; `Script.origin` leads them home to the
 order's text. Which mark a provider takes is its adapter's business.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-_PAUSE = re.compile(r"\[pause:([0-9]{1,3}(?:\.[0-9]{1,3})?)s\]", re.IGNORECASE)
+from speechsite.audio import pauses
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +48,11 @@ class Script:
 def parts(text: str) -> Iterator[Words | Pause]:
     """The text cut at its pauses, in order; nothing of it is lost but the pause marks."""
     at = 0
-    for mark in _PAUSE.finditer(text):
-        if mark.start() > at:
-            yield Words(text[at : mark.start()], at)
-        yield Pause(Decimal(mark[1]))
-        at = mark.end()
+    for mark in pauses.find(text):
+        if mark.start > at:
+            yield Words(text[at : mark.start], at)
+        yield Pause(Decimal(mark.ms) / 1000)
+        at = mark.end
     if at < len(text):
         yield Words(text[at:], at)
 

@@ -1,7 +1,7 @@
 """A text becomes steps for the child; what the child heard becomes word times.
 
-Pauses are `[pause:1.5s]`, `[pause:300ms]`, `<break time="1s"/>` and `<#1.5#>`.
-They are silence and never spoken; positions stay those of the whole text.
+Pauses are silence and never spoken, nor is what draws nothing or only marks the text up:
+tags, entities, emoji (`unspoken`). Positions stay those of the whole text.
 espeak-ng reports characters, not words, and skips or repeats some: words are
 found here by their white space, and what it heard is hung on them.
 """
@@ -10,22 +10,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import regex
 
-LONGEST_PAUSE_MS = 60_000
+from speechsite.audio import pauses
+from speechsite.providers.builtin import unspoken
+
 PIECE = 300  # characters after which a step ends at the next sentence
 LONGEST_PIECE = 600  # espeak-ng counts characters in a clause with few bits
 
-_PAUSE = re.compile(
-    r"\[\s{0,3}pause\s{0,3}[:=]\s{0,3}(?P<a>\d{1,6}(?:\.\d{1,6})?)\s{0,3}(?P<au>ms|s)?\s{0,3}\]"
-    r"|<\s{0,3}break\s{1,3}time\s{0,3}=\s{0,3}[\"']\s{0,3}"
-    r"(?P<b>\d{1,6}(?:\.\d{1,6})?)\s{0,3}(?P<bu>ms|s)\s{0,3}[\"']\s{0,3}/?\s{0,3}>"
-    r"|<#\s{0,3}(?P<c>\d{1,6}(?:\.\d{1,6})?)\s{0,3}#>",
-    re.IGNORECASE,
-)
 _SENTENCE_END = re.compile(r"\n\s*\n|[.!?…]+[\"'”’)\]]*\s|[。！？；]+[”’」』）]*|\n")
 # Written without spaces: Thai to Myanmar, Khmer, kana, Han, and their punctuation.
 _UNSPACED = (
@@ -40,20 +35,28 @@ _WORD = regex.compile(
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One step: `text` starts at `offset` of the whole text, or is silence."""
+    """One step: `text` starts at `offset` of the whole text, or is silence.
+
+    Where something of it is not spoken, `places` says where each character that is stood.
+    """
 
     text: str
     offset: int
     pause_ms: int = 0
+    places: Sequence[int] | None = None
+
+    def place(self, position: int) -> int:
+        """Where a character of the step stands in the whole text."""
+        return self.offset + (position if self.places is None else self.places[position])
 
 
 def pieces(text: str, offset: int = 0) -> Iterator[Piece]:
     """Cut a text at its pauses and, when long, between sentences."""
     done = 0
-    for match in _PAUSE.finditer(text):
-        yield from _spoken(text, done, match.start(), offset)
-        yield Piece("", offset + match.start(), _pause_ms(match))
-        done = match.end()
+    for pause in pauses.find(text):
+        yield from _spoken(text, done, pause.start, offset)
+        yield Piece("", offset + pause.start, pause.ms)
+        done = pause.end
     yield from _spoken(text, done, len(text), offset)
 
 
@@ -71,17 +74,12 @@ def word_spans(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def _pause_ms(match: re.Match[str]) -> int:
-    number = match["a"] or match["b"] or match["c"]
-    is_ms = (match["au"] or match["bu"] or "s").lower() == "ms"
-    return min(round(float(number) * (1 if is_ms else 1000)), LONGEST_PAUSE_MS)
-
-
 def _spoken(text: str, start: int, end: int, offset: int) -> Iterator[Piece]:
     while start < end:
         stop = _piece_end(text, start, end)
-        if not text[start:stop].isspace():
-            yield Piece(text[start:stop], offset + start)
+        said, places = unspoken.left_out(text[start:stop])
+        if said and not said.isspace():
+            yield Piece(said, offset + start, places=places)
         start = stop
 
 

@@ -62,12 +62,13 @@ class Timekeeper:
             return
         start, end = (sample * 1000 / self._rate for sample in self._sound)
         group = self._spans[self._first : before]
-        offset = self._pieces[self._step].offset
+        piece = self._pieces[self._step]
         letters = sum(stop - begin for begin, stop in group)
         done = 0
         for begin, stop in group:
             opens = start + (end - start) * done / letters
             done += stop - begin
             closes = start + (end - start) * done / letters
-            yield WordTime(offset + begin, offset + stop, round(opens), round(closes))
+            place, last = piece.place(begin), piece.place(stop - 1)
+            yield WordTime(place, last + 1, round(opens), round(closes))
         self._first, self._sound = before, None
