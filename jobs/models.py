@@ -35,6 +35,7 @@ class Upload(models.Model):
     size = models.PositiveBigIntegerField()
     duration_ms = models.PositiveBigIntegerField()
     sha256 = models.CharField(max_length=64)
+    is_test = models.BooleanField(default=False)  # given with a test key
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True)
 

@@ -33,6 +33,7 @@ class NumberedFile(models.Model):
     file = models.CharField(max_length=200, blank=True)
     size = models.PositiveBigIntegerField(default=0)
     parts = models.JSONField(default=list, blank=True)
+    is_test = models.BooleanField(default=False)  # made or given with a test key
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

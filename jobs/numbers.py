@@ -30,17 +30,31 @@ def give(job: Job, *, purpose: str, parts: Sequence[tuple[str, int]] = ()) -> Nu
             "purpose": purpose,
             "name": job.title,
             "parts": [list(part) for part in parts],
+            "is_test": job.is_test,
         },
     )
     return numbered
 
 
-def keep(user: User, *, name: str, purpose: str, content: BinaryIO, size: int) -> NumberedFile:
+def keep(
+    user: User,
+    *,
+    name: str,
+    purpose: str,
+    content: BinaryIO,
+    size: int,
+    is_test: bool = False,
+) -> NumberedFile:
     """Store a file that somebody uploaded."""
     token = new_token()
     stored = default_storage.save(f"texts/{token[:2]}/{token}", File(content))
     return NumberedFile.objects.create(
-        user=user, purpose=purpose, name=PurePath(name).name[:200], file=stored, size=size
+        user=user,
+        purpose=purpose,
+        name=PurePath(name).name[:200],
+        file=stored,
+        size=size,
+        is_test=is_test,
     )
 
 

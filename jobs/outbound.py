@@ -62,11 +62,16 @@ def describe_with(function: Callable[[Job], dict[str, Any]]) -> None:
 
 
 def add_endpoint(
-    user: User, *, url: str, name: str = "", event_types: list[str] | None = None
+    user: User,
+    *,
+    url: str,
+    name: str = "",
+    event_types: list[str] | None = None,
+    is_test: bool = False,
 ) -> tuple[WebhookEndpoint, str]:
     """A new endpoint and its secret, which is shown once. Raises OrderError on `url`."""
     check_address(url)
-    if user.webhooks.filter(deleted_at__isnull=True).count() >= MOST_ENDPOINTS:
+    if user.webhooks.filter(deleted_at__isnull=True, is_test=is_test).count() >= MOST_ENDPOINTS:
         raise OrderError("url", _("There are too many webhooks already."), code="too_many_webhooks")
     secret = signing.new_secret()
     endpoint = WebhookEndpoint.objects.create(
@@ -74,6 +79,7 @@ def add_endpoint(
         name=name[:80],
         url=url,
         event_types=checked_events(event_types),
+        is_test=is_test,
         secret=_seal(secret),
     )
     return endpoint, secret
@@ -113,7 +119,7 @@ def announce(job: Job, event_type: str) -> None:
     if not sql.rows(_HAS_WEBHOOK, (job.user_id,)):
         return
     endpoints = WebhookEndpoint.objects.filter(
-        user_id=job.user_id, is_enabled=True, deleted_at__isnull=True
+        user_id=job.user_id, is_test=job.is_test, is_enabled=True, deleted_at__isnull=True
     )
     wanting = [one for one in endpoints if event_type in one.event_types]
     if not wanting:

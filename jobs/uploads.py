@@ -48,7 +48,7 @@ class Uploaded(Protocol):
     def chunks(self) -> Iterator[bytes]: ...
 
 
-def take(user: User, file: Uploaded) -> Upload:
+def take(user: User, file: Uploaded, *, is_test: bool = False) -> Upload:
     """Check and store a recording. Raises OrderError on the field `file`."""
     if disk.is_short():
         raise SiteFull("file")
@@ -81,6 +81,7 @@ def take(user: User, file: Uploaded) -> Upload:
         size=file.size,
         duration_ms=found.duration_ms,
         sha256=digest.hexdigest(),
+        is_test=is_test,
     )
 
 

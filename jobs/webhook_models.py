@@ -23,6 +23,8 @@ class WebhookEndpoint(models.Model):
     secret = models.TextField(editable=False)
     previous_secret = models.TextField(blank=True, editable=False)
     previous_until = models.DateTimeField(null=True, blank=True, editable=False)
+    # Told of the work of test keys, and of no other; false is the other way round.
+    is_test = models.BooleanField(_("for test work"), default=False)
     is_enabled = models.BooleanField(_("enabled"), default=True)
     disabled_reason = models.CharField(max_length=120, blank=True)
     failing_since = models.DateTimeField(null=True, blank=True, editable=False)

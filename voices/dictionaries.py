@@ -25,14 +25,21 @@ class DictionaryError(Exception):
     """The dictionary cannot be kept like this."""
 
 
-def create(user: User, *, name: str, rules: Rules, description: str = "") -> Dictionary:
+def create(
+    user: User, *, name: str, rules: Rules, description: str = "", is_test: bool = False
+) -> Dictionary:
     """A new dictionary."""
     if not name.strip():
         raise DictionaryError("A dictionary needs a name.")
-    if Dictionary.objects.filter(user=user, archived_at__isnull=True).count() >= MOST:
+    kept = Dictionary.objects.filter(user=user, is_test=is_test, archived_at__isnull=True)
+    if kept.count() >= MOST:
         raise DictionaryError(f"At most {MOST} dictionaries fit; archive one first.")
     return Dictionary.objects.create(
-        user=user, name=name[:120], description=description[:400], rules=_checked(rules)
+        user=user,
+        name=name[:120],
+        description=description[:400],
+        rules=_checked(rules),
+        is_test=is_test,
     )
 
 

@@ -99,17 +99,20 @@ def _note_listing(voice: Voice, channel: str, *, is_listed: bool) -> bool:
     return True
 
 
-def search(
-    user: User,
+def search(user: User, *, page: int = 1, **wanted: str) -> Page[Voice]:
+    """One page of usable voices that this person may choose; see `found`."""
+    return Paginator(found(choosable(user), **wanted), PAGE_SIZE).get_page(page)
+
+
+def found(
+    voices: VoiceQuerySet,
     *,
     query: str = "",
     language: str = "",
     gender: str = "",
     family: str = "",
-    page: int = 1,
-) -> Page[Voice]:
-    """One page of usable voices that this person may choose."""
-    voices = choosable(user)
+) -> VoiceQuerySet:
+    """Those among voices that fit each word of a query and the rest of what is wanted."""
     for word in query.split()[:8]:
         voices = voices.filter(
             Q(name__icontains=word)
@@ -123,7 +126,7 @@ def search(
         voices = voices.filter(gender=gender)
     if family:
         voices = voices.filter(family=family)
-    return Paginator(voices, PAGE_SIZE).get_page(page)
+    return voices
 
 
 def choosable(user: User) -> VoiceQuerySet:

@@ -16,6 +16,8 @@ from speechsite.core.ids import new_id
 from speechsite.upstreams import routing
 from speechsite.upstreams.models import Offer
 
+TEST_FAMILY = "test"  # of voices that were made with a test key: no provider knows them
+
 
 class SpeechModel(models.Model):
     """What speaks or cleans: one entry of the catalogue."""
@@ -57,6 +59,13 @@ class VoiceQuerySet(models.QuerySet["Voice"]):
     def visible_to(self, user: object) -> VoiceQuerySet:
         """Public voices and the person's own."""
         return self.filter(Q(owner__isnull=True) | Q(owner=user))
+
+    def in_world(self, *, is_test: bool) -> VoiceQuerySet:
+        """Public voices, and of people's own those that test keys made, or the others."""
+        made_by_test_keys = Q(family=TEST_FAMILY)
+        return self.filter(
+            Q(owner__isnull=True) | (made_by_test_keys if is_test else ~made_by_test_keys)
+        )
 
 
 class Voice(models.Model):
@@ -107,6 +116,11 @@ class Voice(models.Model):
         return self.name
 
     @property
+    def is_test(self) -> bool:
+        """Made with a test key: only orders of test keys speak with it."""
+        return self.family == TEST_FAMILY
+
+    @property
     def is_usable(self) -> bool:
         return self.retired_at is None
 
@@ -145,6 +159,7 @@ class Dictionary(models.Model):
     name = models.CharField(_("name"), max_length=120)
     description = models.CharField(_("description"), max_length=400, blank=True)
     rules = models.JSONField(default=list, blank=True)
+    is_test = models.BooleanField(default=False)  # made with a test key
     version = models.UUIDField(default=new_id, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     archived_at = models.DateTimeField(null=True, blank=True)

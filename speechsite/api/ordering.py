@@ -1,12 +1,13 @@
 """Orders of partners: names of models and voices become ours, limits are checked.
 
-Raises only `ApiError`. A test key may name any model and voice: the work then runs
-on the built-in engine, and the names that were asked for are kept on the job.
+Raises only `ApiError`. A test key may name any model of the catalogue and any voice that clients
+know: the work then runs on the built-in engine, and the names that were asked for are kept on the
+job. What a live key would be refused for its form, a test key is refused as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +22,7 @@ from speechsite.api import idempotency, limits
 from speechsite.api.auth import Caller
 from speechsite.api.errors import ApiError, Invalid, NotFound, from_order
 from speechsite.credits.errors import CreditError
-from voices import library
+from voices import known, library
 from voices.models import SpeechModel, Voice
 
 TEST_MODELS = {
@@ -55,6 +56,7 @@ def speech(
         return first
     voice = find_voice(caller, voice_id)
     model = find_model(caller, model_name, kind=SpeechModel.Kind.SPEECH, voice=voice)
+    _check_pair(caller, model_name, [voice_id])
     with _refusals(caller):
         job = lifecycle.place(
             caller.user,
@@ -96,6 +98,7 @@ def dialogue(
     voices = {voice_id: find_voice(caller, voice_id) for voice_id, _text in lines}
     voiced = [(voices[voice_id], text) for voice_id, text in lines]
     model = find_model(caller, model_name, kind=SpeechModel.Kind.DIALOGUE, voice=voiced[0][0])
+    _check_pair(caller, model_name, voices)
     with _refusals(caller):
         job = lifecycle.place_dialogue(
             caller.user,
@@ -145,7 +148,8 @@ def find_model(
 ) -> SpeechModel:
     """The model that a partner calls by any of its names. Raises NotFound.
 
-    A live order gets only what some channel sells: anything else would wait for nobody.
+    A live order gets only what some channel sells: anything else would wait for nobody. A test
+    order may name any model of the catalogue, and is spoken by the built-in engine.
     """
     model = library.model_named(name) if name else None
     if model is None and not name and voice is not None:
@@ -155,9 +159,9 @@ def find_model(
         # Any model that speaks can hold a dialogue, a voice at a time.
         or (kind == SpeechModel.Kind.DIALOGUE and model.kind == SpeechModel.Kind.SPEECH)
     )
-    if caller.is_test and (model is None or (is_fit and voice is not None)):
+    if caller.is_test and (is_fit or not name):
         return SpeechModel.objects.get(slug=TEST_MODELS[SpeechModel.Kind(kind)])
-    if model is not None and is_fit and (caller.is_test or library.is_on_offer(model)):
+    if model is not None and is_fit and library.is_on_offer(model):
         return model
     raise NotFound(
         _("There is no model called %s here.") % (_printable(name)[:SHOWN] or "—"),
@@ -167,17 +171,53 @@ def find_model(
 
 
 def find_voice(caller: Caller, voice_id: str) -> Voice:
-    """The voice of an id, in any family. Raises NotFound; a test key gets a stand-in."""
-    voice = library.voice_of_id(voice_id, caller.user) if voice_id.isprintable() else None
-    if voice is not None and (voice.is_usable or not caller.is_test):
-        return voice
-    if caller.is_test:
+    """The voice of an id, in any family, that speaks an order. Raises NotFound.
+
+    For a test key a voice that is only known, or nobody's at a provider, has a stand-in.
+    """
+    voice = asked_voice(caller, voice_id)
+    if voice.pk is None or (caller.is_test and not voice.is_usable):
         return library.default_voice(caller.user)
-    raise NotFound(
-        _("There is no voice with the id %s here.") % (_printable(voice_id)[:SHOWN] or "—"),
-        code="voice_not_found",
-        field="voice",
-    )
+    return voice
+
+
+def asked_voice(caller: Caller, voice_id: str) -> Voice:
+    """The voice that a partner names; for a test key also one of those that clients know.
+
+    Raises NotFound. What is only known is not in the database.
+    """
+    is_id = voice_id.isprintable()
+    voice = library.voice_of_id(voice_id, caller.user) if is_id else None
+    if voice is not None and voice.owner_id is not None and voice.is_test != caller.is_test:
+        voice = None
+    if caller.is_test and (voice is None or not voice.is_usable):
+        voice = known.voice_of(voice_id)
+    if voice is None:
+        raise NotFound(
+            _("There is no voice with the id %s here.") % (_printable(voice_id)[:SHOWN] or "—"),
+            code="voice_not_found",
+            field="voice",
+        )
+    return voice
+
+
+def default_model(caller: Caller, voice_id: str) -> str:
+    """The model that speaks with a voice where none is named; empty when there is none."""
+    if not caller.is_test:
+        return find_model(caller, "", voice=find_voice(caller, voice_id)).slug
+    voice = asked_voice(caller, voice_id)
+    able = SpeechModel.objects.filter(kind=SpeechModel.Kind.SPEECH, is_enabled=True)
+    return next((model.slug for model in able if library.can_speak(model, voice)), "")
+
+
+def _check_pair(caller: Caller, model_name: str, voice_ids: Iterable[str]) -> None:
+    """A test order may not pair what no live order could: the engine would hide it."""
+    model = library.model_named(model_name) if caller.is_test else None
+    if model is None:
+        return
+    with _refusals(caller):
+        for voice in [asked_voice(caller, voice_id) for voice_id in set(voice_ids)]:
+            orders.check_voice(voice, model, caller.user, is_test=voice.is_test)
 
 
 @contextmanager

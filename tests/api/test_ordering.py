@@ -15,11 +15,12 @@ from speechsite.accounts import keys, plans
 from speechsite.accounts.models import ApiKey, User
 from speechsite.api import auth, errors, idempotency, limits, ordering
 from speechsite.api.auth import Caller
+from speechsite.api.elevenlabs.wire import famous
 from speechsite.credits import ledger, prices
 from speechsite.credits.models import LedgerEntry, Wallet
 from speechsite.upstreams.models import Offer
 from tests.credits.test_races import ON_POSTGRESQL, crowd
-from voices import library
+from voices import known, library
 from voices.models import Voice
 
 Live = tuple[Caller, str]
@@ -54,6 +55,54 @@ def test_a_test_key_is_held_to_the_bounds_of_the_model_it_names(trial: Live, val
     assert untouched(trial[0].user)
 
 
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"model_name": "eleven_multilingual_v22"}, "model_not_found"),
+        ({"model_name": "elevenlabs-audio-isolation"}, "model_not_found"),
+        ({"model_name": ""}, None),
+        ({"voice_id": "nobody"}, "voice_not_found"),
+        ({"voice_id": ""}, "voice_not_found"),
+        ({"model_name": TURBO}, "unsupported_model"),
+        ({"voice_id": LIAM}, "unsupported_model"),
+        ({"model_name": "speech-2.8-hd", "voice_id": LIAM}, "unsupported_model"),
+        ({"output_format": "gold"}, "invalid_output_format"),
+        ({"text": "a" * 30}, "text_too_long"),
+        ({"voice_settings": {"emotion": "calm"}}, "invalid_voice_settings"),
+        ({"model_name": TURBO, "voice_id": LIAM}, None),
+        ({"model_name": "speech-2.8-hd", "voice_id": "English_Graceful_Lady"}, None),
+        ({"model_name": "elevenlabs/text-to-speech-turbo-2-5", "voice_id": LIAM}, None),
+    ],
+    ids=str,
+)
+def test_a_test_key_is_refused_what_a_live_key_would_be(
+    trial: Live, settings: Any, changes: dict[str, Any], code: str | None
+) -> None:
+    settings.MAX_TEXT = 20
+    if code is None:
+        assert order(trial[0], **changes).is_test
+        return
+    with pytest.raises(errors.ApiError) as refused:
+        order(trial[0], **changes)
+    assert refused.value.code == code
+    assert untouched(trial[0].user)
+
+
+def test_no_turn_of_a_test_dialogue_may_have_a_voice_that_nobody_knows(trial: Live) -> None:
+    lines = [(LIAM, "Hello."), ("nobody", "Hello?")]
+    with pytest.raises(errors.NotFound) as refused:
+        ordering.dialogue(trial[0], model_name="elevenlabs-dialogue-v3", lines=lines)
+    assert refused.value.code == "voice_not_found"
+    lines[1] = ("en-us", "Hello?")
+    with pytest.raises(errors.Invalid) as mixed:
+        ordering.dialogue(trial[0], model_name="elevenlabs-dialogue-v3", lines=lines)
+    assert mixed.value.code == "unsupported_model"
+
+
+def test_the_examples_of_elevenlabs_are_voices_that_test_keys_may_name() -> None:
+    assert {one.id for one in famous.VOICES} <= {one.external_id for one in known.voices()}
+
+
 def test_a_test_key_speaks_with_what_the_engine_knows(trial: Live) -> None:
     given = {"stability": 0.4, "speed": 1.1}
     job = order(trial[0], model_name=TURBO, voice_id=LIAM, voice_settings=given)
@@ -61,17 +110,21 @@ def test_a_test_key_speaks_with_what_the_engine_knows(trial: Live) -> None:
 
 
 @pytest.mark.parametrize("name", UNSTORABLE, ids=ascii)
-def test_names_that_cannot_be_stored_name_nothing(live: Live, name: str) -> None:
+@pytest.mark.parametrize("is_test", [False, True])
+def test_names_that_cannot_be_stored_name_nothing(
+    live: Live, trial: Live, name: str, is_test: bool
+) -> None:
+    caller = (trial if is_test else live)[0]
     with pytest.raises(errors.NotFound):
-        order(live[0], voice_id=name)
+        order(caller, voice_id=name)
     with pytest.raises(errors.NotFound):
-        order(live[0], model_name=name)
-    assert untouched(live[0].user)
+        order(caller, model_name=name)
+    assert untouched(caller.user)
 
 
 @pytest.mark.parametrize("name", UNSTORABLE, ids=ascii)
-def test_a_test_order_keeps_only_what_can_be_stored(trial: Live, name: str) -> None:
-    job = order(trial[0], model_name=name, voice_id=name, reference=name, title=name)
+def test_an_order_keeps_only_what_can_be_stored(trial: Live, name: str) -> None:
+    job = order(trial[0], reference=name, title=name)
     job.refresh_from_db()
     assert all(value.isprintable() for value in (*job.asked.values(), job.title))
 

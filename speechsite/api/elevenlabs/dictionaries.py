@@ -9,6 +9,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
+from speechsite.api import worlds
 from speechsite.api.auth import Caller
 from speechsite.api.elevenlabs import ids
 from speechsite.api.elevenlabs.answers import by_method, serves
@@ -23,7 +24,7 @@ ORDERS = {"creation_time_unix": "created_at", "name": "name"}
 
 
 def list_all(request: HttpRequest, caller: Caller, query: Mapping[str, Any]) -> dict[str, Any]:
-    rows = Dictionary.objects.filter(user=caller.user)
+    rows = worlds.dictionaries(caller)
     if not query["include_archived"]:
         rows = rows.filter(archived_at__isnull=True)
     is_rising = query["sort_direction"].upper().startswith("ASC")
@@ -102,7 +103,11 @@ def download(request: HttpRequest, caller: Caller, dictionary: str, version: str
 def _create(caller: Caller, given: Mapping[str, Any], rules: list[dict[str, Any]]) -> Any:
     try:
         made = verbs.create(
-            caller.user, name=given["name"], rules=rules, description=given["description"] or ""
+            caller.user,
+            name=given["name"],
+            rules=rules,
+            description=given["description"] or "",
+            is_test=caller.is_test,
         )
     except DictionaryError as error:
         raise Invalid(str(error), code="invalid_parameters") from error
@@ -113,16 +118,14 @@ def _change(
     caller: Caller, name: str, verb: Callable[..., Dictionary], change: Any
 ) -> dict[str, Any]:
     try:
-        changed = verb(caller.user, _key(name), change)
-    except Dictionary.DoesNotExist as error:
-        raise _not_found() from error
+        changed = verb(caller.user, _found(caller, name).pk, change)
     except DictionaryError as error:
         raise Invalid(str(error), code="invalid_parameters") from error
     return wire.changed(_row(changed))
 
 
 def _found(caller: Caller, name: str) -> Dictionary:
-    found = Dictionary.objects.filter(user=caller.user, pk=_key(name)).first()
+    found = worlds.dictionaries(caller).filter(pk=_key(name)).first()
     if found is None:
         raise _not_found()
     return found

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from jobs import bundles, lifecycle, ranges, renditions
 from jobs.models import Job
 from jobs.states import JobState
-from speechsite.api import waiting
+from speechsite.api import waiting, worlds
 from speechsite.api.auth import Caller
 from speechsite.api.elevenlabs import ids
 from speechsite.api.elevenlabs.answers import by_method, serves
@@ -79,7 +79,7 @@ def download(request: HttpRequest, caller: Caller, body: Mapping[str, Any]) -> H
 
 
 def _spoken(caller: Caller) -> QuerySet[Job]:
-    jobs = Job.objects.of(caller.user).exclude(kind=Job.Kind.ISOLATION)
+    jobs = worlds.jobs(caller).exclude(kind=Job.Kind.ISOLATION)
     return jobs.filter(state=JobState.SUCCEEDED).select_related("voice", "model").defer("peaks")
 
 
@@ -119,7 +119,7 @@ def _moment(seconds: int) -> datetime:
 def _job(caller: Caller, name: str) -> Job:
     """A caller's own piece of speech; also one that is still under way. Raises NotFound."""
     key = ids.private(name)
-    jobs = Job.objects.of(caller.user).exclude(kind=Job.Kind.ISOLATION)
+    jobs = worlds.jobs(caller).exclude(kind=Job.Kind.ISOLATION)
     job = jobs.select_related("voice", "model").filter(pk=key).first() if key else None
     if job is None or job.state in (JobState.FAILED, JobState.CANCELED):
         raise not_found()

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from jobs import files, lifecycle, uploads
 from jobs.models import Job
 from jobs.states import JobState
-from speechsite.api import ordering, reading
+from speechsite.api import ordering, reading, worlds
 from speechsite.api.auth import Caller
 from speechsite.api.elevenlabs import ids, orders
 from speechsite.api.elevenlabs.answers import by_method, serves
@@ -43,7 +43,7 @@ async def clean(request: HttpRequest, caller: Caller, form: Mapping[str, Any]) -
 
 
 def list_cleaned(request: HttpRequest, caller: Caller, query: Mapping[str, Any]) -> dict[str, Any]:
-    jobs = Job.objects.of(caller.user).filter(kind=Job.Kind.ISOLATION)
+    jobs = worlds.jobs(caller).filter(kind=Job.Kind.ISOLATION)
     jobs = jobs.exclude(state__in=(JobState.FAILED, JobState.CANCELED))
     if query["search"]:
         jobs = jobs.filter(title__icontains=query["search"])
@@ -56,7 +56,7 @@ def list_cleaned(request: HttpRequest, caller: Caller, query: Mapping[str, Any])
 
 def delete_cleaned(request: HttpRequest, caller: Caller, item: str) -> HttpResponse:
     key = ids.private(item)
-    jobs = Job.objects.of(caller.user).filter(kind=Job.Kind.ISOLATION)
+    jobs = worlds.jobs(caller).filter(kind=Job.Kind.ISOLATION)
     job = jobs.filter(pk=key).first() if key else None
     if job is None:
         raise NotFound(_("There is no such history item."), code="history_item_not_found")
@@ -70,7 +70,8 @@ def _place(request: HttpRequest, caller: Caller, file_format: str) -> Job:
     if file is None:
         fault = {"type": "missing", "loc": ["body", "audio"], "msg": "Field required"}
         raise SchemaError([{**fault, "input": None}])
-    upload = uploads.take(caller.user, _with_header(file) if file_format != "other" else file)
+    recording = _with_header(file) if file_format != "other" else file
+    upload = uploads.take(caller.user, recording, is_test=caller.is_test)
     return ordering.cleaning(caller, upload=upload, output_format=DEFAULT_FORMAT)
 
 

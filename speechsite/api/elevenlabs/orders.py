@@ -205,12 +205,11 @@ async def _queued(
 def _place(caller: Caller, order: Order, text: str) -> Job:
     model_name = order.model_id
     voice_id = order.voice_id or _default_voice(caller)
-    if not model_name and not caller.is_test:
-        voice = ordering.find_voice(caller, voice_id)
-        model_name = ordering.find_model(caller, "", voice=voice).slug
+    if not model_name:
+        model_name = ordering.default_model(caller, voice_id)
     given = order.settings
     if given is None:
-        given = preferences.settings_of(caller.user, voice_id)
+        given = preferences.settings_of(caller, voice_id)
     return ordering.speech(
         caller,
         model_name=model_name or wire.DEFAULT_MODEL,

@@ -12,6 +12,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from jobs import orders
+from speechsite.api import worlds
 from speechsite.api.auth import Caller
 from speechsite.api.elevenlabs import ids
 from speechsite.api.errors import Invalid, NotFound
@@ -48,7 +49,7 @@ def _rules(caller: Caller, locators: Sequence[Mapping[str, Any]]) -> list[Sequen
 
 def _found(caller: Caller, name: str) -> Dictionary:
     key = ids.private(name)
-    found = Dictionary.objects.filter(user=caller.user, pk=key).first() if key else None
+    found = worlds.dictionaries(caller).filter(pk=key).first() if key else None
     if found is None:
         raise NotFound(
             _("There is no such pronunciation dictionary."),

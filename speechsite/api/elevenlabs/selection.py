@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from speechsite.api import worlds
 from speechsite.api.auth import Caller
 from speechsite.api.elevenlabs import ids
 from speechsite.api.elevenlabs.models import public_name
@@ -14,7 +15,7 @@ from speechsite.api.elevenlabs.wire import voices as wire
 from speechsite.api.elevenlabs.wire.famous import VOICES as FAMOUS
 from speechsite.api.elevenlabs.wire.voices import Seen
 from speechsite.api.errors import Invalid, NotFound
-from voices import library
+from voices import known, library
 from voices.models import SpeechModel, Voice, VoiceQuerySet
 
 LARGEST_PAGE = 100
@@ -29,7 +30,8 @@ def all_seen(caller: Caller) -> list[Seen]:
     if not caller.is_test:
         return seen
     have = {one.id for one in seen}
-    return [*(one for one in FAMOUS if one.id not in have), *seen]
+    famous = [one for one in FAMOUS if one.id not in have]
+    return [*famous, *seen, *_known(have | {one.id for one in famous}, models)]
 
 
 def seen_by_id(caller: Caller, voice_id: str) -> Seen:
@@ -37,7 +39,7 @@ def seen_by_id(caller: Caller, voice_id: str) -> Seen:
     voice = _visible(caller).filter(external_id=voice_id).first()
     if voice is not None:
         return _seen(voice, caller, _speaking(_models(), voice))
-    famous = next((one for one in FAMOUS if one.id == voice_id), None)
+    famous = next((one for one in (*FAMOUS, *_known(set(), [])) if one.id == voice_id), None)
     if famous is None or not caller.is_test:
         raise NotFound(
             _("There is no voice with the id %s here.") % voice_id,
@@ -45,6 +47,15 @@ def seen_by_id(caller: Caller, voice_id: str) -> Seen:
             field="voice",
         )
     return famous
+
+
+def _known(have: set[str], models: Sequence[SpeechModel]) -> list[Seen]:
+    """What else a test key may name, without what is listed anyhow."""
+    return [
+        Seen(id=one.external_id, name=one.name, model_ids=_speaking(models, one))
+        for one in known.voices()
+        if one.external_id not in have
+    ]
 
 
 def chosen(voices: Sequence[Seen], query: Mapping[str, Any]) -> list[Seen]:
@@ -80,9 +91,7 @@ def size_of(query: Mapping[str, Any]) -> int:
 
 
 def _visible(caller: Caller) -> VoiceQuerySet:
-    if caller.is_test:
-        return Voice.objects.usable().visible_to(caller.user)
-    return library.choosable(caller.user)
+    return worlds.choosable_voices(caller)
 
 
 def _fits(one: Seen, query: Mapping[str, Any]) -> bool:

@@ -51,7 +51,11 @@ def get_usage(request: HttpRequest, caller: Caller, query: Mapping[str, Any]) ->
     count = -(-int((end - begin).total_seconds()) // step) or 1
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0] * count)
     jobs = Job.objects.filter(
-        user=caller.user, state=JobState.SUCCEEDED, created_at__gte=begin, created_at__lt=end
+        user=caller.user,
+        is_test=caller.is_test,
+        state=JobState.SUCCEEDED,
+        created_at__gte=begin,
+        created_at__lt=end,
     )
     for job in jobs.select_related("voice", "model", "api_key").defer("text", "peaks").iterator():
         place = int((job.created_at - begin).total_seconds()) // step

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import gettext as _
 
 from jobs import ranges
-from speechsite.api import reading
+from speechsite.api import reading, worlds
 from speechsite.api.auth import Caller
 from speechsite.api.elevenlabs import ids, preferences, selection
 from speechsite.api.elevenlabs.answers import by_method, serves
@@ -50,7 +50,7 @@ def search_voices(request: HttpRequest, caller: Caller, query: Mapping[str, Any]
 
 def get_voice(request: HttpRequest, caller: Caller, voice: str) -> dict[str, Any]:
     seen = selection.seen_by_id(caller, voice)
-    stored = preferences.settings_of(caller.user, voice) or {}
+    stored = preferences.settings_of(caller, voice) or {}
     return wire.voice(replace(seen, settings=stored), with_settings=True)
 
 
@@ -100,7 +100,7 @@ def default_settings(request: HttpRequest, caller: Caller) -> dict[str, Any]:
 
 def get_settings(request: HttpRequest, caller: Caller, voice: str) -> dict[str, Any]:
     selection.seen_by_id(caller, voice)
-    return wire.settings(preferences.settings_of(caller.user, voice) or {})
+    return wire.settings(preferences.settings_of(caller, voice) or {})
 
 
 def edit_settings(
@@ -116,7 +116,7 @@ def edit_settings(
                 code="invalid_voice_settings",
                 field=name,
             )
-    preferences.keep_settings(caller.user, voice, given)
+    preferences.keep_settings(caller, voice, given)
     return OK
 
 
@@ -139,7 +139,7 @@ def shared_voices(request: HttpRequest, caller: Caller) -> dict[str, Any]:
 
 
 def _own(caller: Caller, name: str) -> Voice:
-    own = Voice.objects.usable().filter(owner=caller.user, external_id=name).first()
+    own = worlds.own_voices(caller).filter(external_id=name).first()
     if own is not None:
         return own
     selection.seen_by_id(caller, name)
@@ -147,9 +147,8 @@ def _own(caller: Caller, name: str) -> Voice:
 
 
 def _sample(caller: Caller, voice: str, sample: str) -> Sample:
-    rows = Sample.objects.filter(
-        voice__owner=caller.user, voice__external_id=voice, voice__retired_at=None
-    )
+    own = worlds.own_voices(caller).filter(external_id=voice)
+    rows = Sample.objects.filter(voice__in=own)
     key = ids.private(sample)
     found = rows.filter(pk=key).first() if key else None
     if found is None:

@@ -23,7 +23,8 @@ from django.views.decorators.http import require_safe
 from jobs import ranges, uploads
 from jobs.errors import OrderError
 from jobs.models import Upload
-from speechsite.accounts.models import User
+from speechsite.api import worlds
+from speechsite.api.auth import Caller
 from speechsite.api.kie import wire
 from speechsite.core import safehttp
 
@@ -40,19 +41,20 @@ def link(upload: Upload, origin: str) -> str:
     return origin + reverse("kie:download", args=(signed, upload.name))
 
 
-def at(user: User, url: str) -> Upload:
+def at(caller: Caller, url: str) -> Upload:
     """The recording at an address: our own, or fetched from a public one."""
-    upload = _own(user, url) or take(user, *_fetched(url))
+    upload = _own(caller, url) or take(caller, *_fetched(url))
     if upload.size > LARGEST:
         raise wire.Refusal(422, "audio_url: the file must not exceed 10 MB")
     return upload
 
 
-def take(user: User, content: BinaryIO, name: str) -> Upload:
+def take(caller: Caller, content: BinaryIO, name: str) -> Upload:
     """Check and keep a recording, and close what it came in."""
     try:
         with content:
-            return uploads.take(user, cast(uploads.Uploaded, File(content, name=name)))
+            file = cast(uploads.Uploaded, File(content, name=name))
+            return uploads.take(caller.user, file, is_test=caller.is_test)
     except OrderError as error:
         raise wire.Refusal(422, error.message) from error
 
@@ -96,7 +98,7 @@ def serve(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
     return response
 
 
-def _own(user: User, url: str) -> Upload | None:
+def _own(caller: Caller, url: str) -> Upload | None:
     """The recording behind a link that we signed; None for any other address."""
     path = _path(url)
     if not path.startswith(FOLDER):
@@ -107,7 +109,7 @@ def _own(user: User, url: str) -> Upload | None:
         raise wire.Refusal(422, "audio_url: the link has run out") from error
     except signing.BadSignature:
         return None
-    if upload is None or upload.user_id != user.pk:
+    if upload is None or not worlds.uploads(caller).filter(pk=upload.pk).exists():
         raise wire.Refusal(422, "audio_url: there is no such file")
     return upload
 

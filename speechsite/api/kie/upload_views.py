@@ -62,7 +62,7 @@ def _answer(request: HttpRequest, read: object) -> JsonResponse:
 def _kept(
     request: HttpRequest, caller: Caller, content: BinaryIO, name: str, folder: str
 ) -> JsonResponse:
-    upload = recordings.take(caller.user, content, name)
+    upload = recordings.take(caller, content, name)
     answer = wire.uploaded(
         name=upload.name,
         path=f"kieai/{caller.user.public_id.hex[:12]}/{folder}/{upload.name}".replace("//", "/"),

@@ -63,7 +63,7 @@ def record_info(request: HttpRequest, caller: Caller) -> JsonResponse:
     task_id = request.GET.get("taskId", "")
     if not task_id:
         raise wire.Refusal(400, "taskId is required")
-    job = tasks.find(caller.user, task_id)
+    job = tasks.find(caller, task_id)
     if job is None:
         raise wire.Refusal(422, "recordInfo is null")
     return JsonResponse(wire.record(tasks.described(job, origin=reading.origin_of(request))))
@@ -85,7 +85,7 @@ def download_url(request: HttpRequest, caller: Caller) -> JsonResponse:
     if not isinstance(url, str) or not url:
         raise wire.Refusal(422, "url is required")
     job_id = files.job_in(_path(url))
-    job = tasks.find(caller.user, job_id.hex) if job_id is not None else None
+    job = tasks.find(caller, job_id.hex) if job_id is not None else None
     if job is None or job.state != JobState.SUCCEEDED:
         raise wire.Refusal(422, "url: only results of this site can be downloaded")
     fresh = files.link(job, "audio", download=True)

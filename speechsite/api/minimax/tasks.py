@@ -9,7 +9,7 @@ from django.db import transaction
 from jobs import numbers
 from jobs.models import Job, NumberedFile
 from jobs.orders import normal
-from speechsite.api import ordering
+from speechsite.api import ordering, worlds
 from speechsite.api.auth import Caller
 from speechsite.api.minimax import texts, wire
 from speechsite.api.minimax.answers import INVALID, Refusal
@@ -31,7 +31,7 @@ def place(caller: Caller, order: wire.Order) -> NumberedFile:
 
 def job_of(caller: Caller, number: int) -> tuple[NumberedFile, Job]:
     """The task of a number. Raises Refusal for what is not there or somebody else's."""
-    numbered = numbers.find(caller.user, number)
+    numbered = worlds.numbered(caller, number)
     if numbered is None or numbered.job is None:
         raise Refusal(INVALID, "invalid params, the task does not exist")
     return numbered, numbered.job
@@ -39,7 +39,7 @@ def job_of(caller: Caller, number: int) -> tuple[NumberedFile, Job]:
 
 def file_of(caller: Caller, number: int) -> NumberedFile:
     """The file of a number: an uploaded text, or the result of a task."""
-    numbered = numbers.find(caller.user, number)
+    numbered = worlds.numbered(caller, number)
     if numbered is None:
         raise Refusal(INVALID, "invalid params, the file does not exist")
     return numbered
@@ -85,7 +85,7 @@ def _archive(caller: Caller, order: wire.Order, parts: tuple[texts.Part, ...]) -
 
 
 def _parts(caller: Caller, number: int) -> tuple[texts.Part, ...]:
-    numbered = numbers.find(caller.user, number)
+    numbered = worlds.numbered(caller, number)
     if numbered is None or not numbered.file or not default_storage.exists(numbered.file):
         raise Refusal(INVALID, "invalid params, text_file_id does not exist")
     with default_storage.open(numbered.file) as file:

@@ -18,7 +18,7 @@ from jobs import numbers, ranges
 from jobs.models import Job, NumberedFile
 from jobs.options import unheard as unheard_options
 from jobs.states import JobState
-from speechsite.api import reading
+from speechsite.api import reading, worlds
 from speechsite.api.auth import Caller
 from speechsite.api.minimax import answers, archives, options, tasks, texts, wire
 from speechsite.api.minimax.answers import INVALID, Refusal
@@ -73,6 +73,7 @@ def upload(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         purpose=tasks.INPUT,
         content=cast(Any, file.file),
         size=file.size,
+        is_test=caller.is_test,
     )
     return Json(_described(kept, ""))
 
@@ -123,7 +124,7 @@ def get_voice(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     wanted = body.get("voice_type") if isinstance(body, dict) else None
     if wanted not in KINDS:
         raise Refusal(INVALID, f"invalid params, voice_type must be one of {', '.join(KINDS)}")
-    voices = Voice.objects.usable().visible_to(caller.user).order_by("position", "name")
+    voices = worlds.voices(caller).usable().order_by("position", "name")
     system = voices.filter(owner__isnull=True, family__in=FAMILIES)
     own = voices.filter(owner=caller.user)
     return Json(answers.voices([_told(one) for one in system], [_told(one) for one in own], wanted))
@@ -139,7 +140,7 @@ def delete_voice(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     voice_id = given.get("voice_id")
     if not isinstance(voice_id, str) or not voice_id:
         raise Refusal(INVALID, "invalid params, voice_id is required")
-    own = Voice.objects.usable().filter(owner=caller.user, external_id=voice_id).first()
+    own = worlds.own_voices(caller).filter(external_id=voice_id).first()
     if own is None:
         raise Refusal(answers.NO_VOICE, "voice id not exist")
     try:

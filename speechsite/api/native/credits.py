@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Exists, OuterRef, QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from jobs.models import Job
+from speechsite.api.auth import Caller
 from speechsite.api.native import base, ids, inputs, schema, wire
 from speechsite.api.native.schema import operation
 from speechsite.credits import ledger
@@ -41,9 +44,9 @@ class Ledger(base.NativeView):
         parameters=[inputs.LedgerQuerySerializer],
     )
     def get(self, request: Request) -> Response:
-        """The newest entries first."""
+        """The newest entries first; a test key sees those of its own work, which move nothing."""
         query = base.checked(inputs.LedgerQuerySerializer, request.query_params)
-        entries = LedgerEntry.objects.filter(wallet=ledger.open_wallet(self.caller.user))
+        entries = _of_world(self.caller)
         if "cursor" in query:
             entries = entries.filter(pk__lt=query["cursor"])
         if "kind" in query:
@@ -53,6 +56,13 @@ class Ledger(base.NativeView):
         page = page[: query["limit"]]
         rows = [_entry(entry) for entry in page]
         return Response(wire.page(rows, next_cursor=str(page[-1].pk) if more else None))
+
+
+def _of_world(caller: Caller) -> QuerySet[LedgerEntry]:
+    """The wallet's entries without those of the other world's work, which cost nothing there."""
+    entries = LedgerEntry.objects.filter(wallet=ledger.open_wallet(caller.user))
+    of_tests = Exists(Job.objects.filter(pk=OuterRef("job_id"), is_test=True))
+    return entries.filter(of_tests if caller.is_test else ~of_tests)
 
 
 def _entry(entry: LedgerEntry) -> dict[str, Any]:

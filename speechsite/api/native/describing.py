@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef
 from jobs import files, progress
 from jobs.models import Job, JobQuerySet, Segment
 from jobs.states import JobState, SegmentState
+from speechsite.api import worlds
 from speechsite.api.auth import Caller
 from speechsite.api.native import wire
 
@@ -19,7 +20,7 @@ CAPTIONS = ("srt", "vtt", "json")
 def shown_to(caller: Caller) -> JobQuerySet:
     """The generations that a key may see: a test key only those of test keys, and vice versa."""
     failed = Segment.objects.filter(job=OuterRef("pk"), state=SegmentState.FAILED, audio="")
-    jobs = Job.objects.of(caller.user).filter(is_test=caller.is_test)
+    jobs = worlds.jobs(caller)
     return jobs.select_related("model", "voice").annotate(is_partial=Exists(failed))
 
 

@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from jobs import uploads
 from jobs.errors import OrderError
 from jobs.models import Upload
-from speechsite.accounts.models import User
-from speechsite.api import reading
+from speechsite.api import reading, worlds
+from speechsite.api.auth import Caller
 from speechsite.api.errors import Conflict, Invalid, TooLarge
 from speechsite.api.native import base, ids, inputs, recordings, schema
 from speechsite.api.native.schema import operation
@@ -41,7 +41,7 @@ class Files(base.NativeView):
         # Before anything is parsed: what is too large is refused by its own word.
         reading.check_size(request._request, uploads.LARGEST + SLACK)
         form = base.checked(inputs.FileRequestSerializer, request.data)
-        upload = _taken(self.caller.user, form["file"])
+        upload = _taken(self.caller, form["file"])
         body = recordings.described(upload, reading.origin_of(request._request))
         if form.get("client_request_id"):
             body["client_request_id"] = form["client_request_id"]
@@ -55,7 +55,7 @@ class File(base.NativeView):
 
     def upload(self, file_id: str) -> Upload:
         """The recording of an id, if it is the caller's."""
-        mine = recordings.of(self.caller.user)
+        mine = worlds.uploads(self.caller)
         return cast(Upload, base.found(ids.FILE, file_id, lambda pk: mine.filter(pk=pk).first()))
 
     @operation("getFile", "files", schema.FileObjectSerializer, refusals=(404,))
@@ -76,9 +76,10 @@ class File(base.NativeView):
         return Response(status=204)
 
 
-def _taken(user: User, file: UploadedFile) -> Upload:
+def _taken(caller: Caller, file: UploadedFile) -> Upload:
     try:
-        return uploads.take(user, cast(uploads.Uploaded, file))
+        content = cast(uploads.Uploaded, file)
+        return uploads.take(caller.user, content, is_test=caller.is_test)
     except OrderError as error:
         # A form that came in pieces may be larger than it said.
         kind = TooLarge if (file.size or 0) > uploads.LARGEST else Invalid

@@ -199,7 +199,8 @@ def _before(jobs: JobQuerySet, query: dict[str, Any], caller: Any) -> JobQuerySe
     if "cursor" not in query:
         return jobs
     pk = ids.private(ids.GENERATION, query["cursor"])
-    last = Job.objects.filter(user=caller.user, pk=pk).only("created_at").first() if pk else None
+    own = Job.objects.filter(user=caller.user, is_test=caller.is_test)
+    last = own.filter(pk=pk).only("created_at").first() if pk else None
     if last is None:
         raise Invalid("cursor: there is no such place in the list", field="cursor")
     at = last.created_at

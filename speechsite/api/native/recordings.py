@@ -18,7 +18,6 @@ from django.conf import settings
 from django.core import signing
 from django.core.files import File
 from django.core.files.storage import default_storage
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -27,7 +26,8 @@ from django.views.decorators.http import require_safe
 from jobs import ranges, uploads
 from jobs.errors import OrderError
 from jobs.models import Upload
-from speechsite.accounts.models import User
+from speechsite.api import worlds
+from speechsite.api.auth import Caller
 from speechsite.api.errors import Invalid, NotFound
 from speechsite.api.native import ids, wire
 from speechsite.core import safehttp
@@ -38,11 +38,6 @@ FOLDER = "/api/v1/file-content/"
 FETCH_LARGEST = 100 * 1024 * 1024
 FETCH_SECONDS = 60.0
 ITEM = "params.referenceMediaItems.0"
-
-
-def of(user: User) -> QuerySet[Upload]:
-    """What a user uploaded and did not delete."""
-    return Upload.objects.filter(user=user, deleted_at__isnull=True)
 
 
 def described(upload: Upload, origin: str) -> dict[str, Any]:
@@ -62,15 +57,15 @@ def length_token(upload: Upload) -> str:
     return signing.Signer(salt=LENGTH).signature(f"{upload.pk.hex}:{upload.duration_ms}")
 
 
-def named(user: User, params: Mapping[str, Any]) -> Upload:
+def named(caller: Caller, params: Mapping[str, Any]) -> Upload:
     """The recording that an order names. Raises Invalid or NotFound."""
     if params.get("file_id"):
-        return by_id(user, params["file_id"])
+        return by_id(caller, params["file_id"])
     items = params.get("referenceMediaItems")
     if not items:
         message = _("Upload the recording first and name it in params.file_id.")
         raise Invalid(message, field="params.file_id", code="file_required")
-    upload = _at(user, items[0]["url"])
+    upload = _at(caller, items[0]["url"])
     token = items[0].get("durationToken")
     if token and token != length_token(upload):
         message = _("The duration token belongs to another recording.")
@@ -78,10 +73,10 @@ def named(user: User, params: Mapping[str, Any]) -> Upload:
     return upload
 
 
-def by_id(user: User, public: str) -> Upload:
+def by_id(caller: Caller, public: str) -> Upload:
     """A recording of this account. Raises NotFound."""
     pk = ids.private(ids.FILE, public)
-    upload = of(user).filter(pk=pk).first() if pk is not None else None
+    upload = worlds.uploads(caller).filter(pk=pk).first() if pk is not None else None
     if upload is None:
         raise NotFound(_("There is no such recording."), field="params.file_id")
     return upload
@@ -110,16 +105,16 @@ def serve(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
     return response
 
 
-def _at(user: User, url: str) -> Upload:
+def _at(caller: Caller, url: str) -> Upload:
     """The recording at an address: one of ours, or fetched from a public one."""
     path = _path(url)
     if not path.startswith(FOLDER):
-        return _fetched(user, url, unquote(path.rpartition("/")[2])[:200] or "recording")
+        return _fetched(caller, url, unquote(path.rpartition("/")[2])[:200] or "recording")
     try:
         upload = _behind(path.removeprefix(FOLDER).partition("/")[0])
     except signing.BadSignature:
         upload = None
-    if upload is None or upload.user_id != user.pk:
+    if upload is None or not worlds.uploads(caller).filter(pk=upload.pk).exists():
         raise NotFound(_("There is no such recording."), field=f"{ITEM}.url")
     return upload
 
@@ -137,10 +132,11 @@ def _path(url: str) -> str:
         return ""
 
 
-def _fetched(user: User, url: str, name: str) -> Upload:
+def _fetched(caller: Caller, url: str, name: str) -> Upload:
     try:
         with async_to_sync(_fetch)(url) as content:
-            return uploads.take(user, cast(uploads.Uploaded, File(content, name=name)))
+            file = cast(uploads.Uploaded, File(content, name=name))
+            return uploads.take(caller.user, file, is_test=caller.is_test)
     except safehttp.FetchError as error:
         message = _("The recording could not be fetched: %s") % error
         raise Invalid(message, field=f"{ITEM}.url", code="file_not_fetched") from error

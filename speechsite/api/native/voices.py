@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
+from django.core.paginator import Paginator
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from speechsite.api import worlds
+from speechsite.api.auth import Caller
 from speechsite.api.native import base, inputs, schema
 from speechsite.api.native.schema import operation
-from voices import library
+from voices import known, library
 from voices.models import SpeechModel, Voice
 
 
@@ -25,12 +29,15 @@ class Voices(base.NativeView):
         parameters=[inputs.VoicesQuerySerializer],
     )
     def get(self, request: Request) -> Response:
-        """One page of the voices that some model here can speak with now."""
+        """One page of the voices that some model here can speak with now.
+
+        A test key sees those as well that it may name though no provider is connected.
+        """
         query = base.checked(inputs.VoicesQuerySerializer, request.query_params)
         wanted = query.pop("page")
-        page = library.search(self.caller.user, page=wanted, **query)
+        page = Paginator(_found(self.caller, query), library.PAGE_SIZE).get_page(wanted)
         rows = list(page.object_list) if page.number == wanted else []
-        models = _models()
+        models = _models(self.caller)
         body = {
             "object": "list",
             "data": [_voice(voice, models) for voice in rows],
@@ -41,9 +48,18 @@ class Voices(base.NativeView):
         return Response(body)
 
 
-def _models() -> list[SpeechModel]:
+def _found(caller: Caller, query: Mapping[str, str]) -> Sequence[Voice]:
+    rows = library.found(worlds.choosable_voices(caller), **query)
+    if not caller.is_test:
+        return cast(Sequence[Voice], rows)
+    listed = list(rows)
+    have = {voice.external_id for voice in listed}
+    return [*listed, *(one for one in known.found(**query) if one.external_id not in have)]
+
+
+def _models(caller: Caller) -> list[SpeechModel]:
     kinds = (SpeechModel.Kind.SPEECH, SpeechModel.Kind.DIALOGUE)
-    return [model for kind in kinds for model in library.models_of(kind)]
+    return [model for kind in kinds for model in worlds.models(caller, kind)]
 
 
 def _voice(voice: Voice, models: list[SpeechModel]) -> dict[str, Any]:

@@ -69,6 +69,9 @@ class WebhookSerializer(Shape):
     failure_count = serializers.IntegerField(help_text="Failed tries since the last success.")
     failing_since = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
+    is_test = serializers.BooleanField(
+        required=False, help_text="Made with a test key: told of test work, and of nothing else."
+    )
 
 
 class NewWebhookSerializer(WebhookSerializer):
@@ -139,6 +142,8 @@ def webhook(endpoint: WebhookEndpoint, *, secret: str = "") -> dict[str, Any]:
         "failing_since": wire.moment(endpoint.failing_since) if endpoint.failing_since else None,
         "created_at": wire.moment(endpoint.created_at),
     }
+    if endpoint.is_test:
+        body["is_test"] = True
     return body | ({"signing_secret": secret} if secret else {})
 
 

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from jobs import endpoints, outbound
 from jobs.errors import OrderError
 from jobs.webhook_models import EVENTS, Delivery, WebhookEndpoint
+from speechsite.api import worlds
 from speechsite.api.errors import ApiError, Invalid, from_order
 from speechsite.api.native import base, ids, wire
 from speechsite.api.native import webhook_shapes as shapes
@@ -28,7 +29,7 @@ class WebhookView(base.NativeView):
     scopes = dict.fromkeys(("GET", "POST", "PATCH", "DELETE"), SCOPE)
 
     def own(self) -> QuerySet[WebhookEndpoint]:
-        return endpoints.of(self.caller.user)
+        return worlds.webhooks(self.caller)
 
     def webhook(self, webhook_id: str) -> WebhookEndpoint:
         """The webhook of an id. Raises NotFound for somebody else's."""
@@ -66,7 +67,9 @@ class Webhooks(WebhookView):
         body = base.body_of(request._request)
         told = base.checked(shapes.WebhookRequestSerializer, body)
         try:
-            webhook, secret = outbound.add_endpoint(self.caller.user, **told)
+            webhook, secret = outbound.add_endpoint(
+                self.caller.user, is_test=self.caller.is_test, **told
+            )
         except OrderError as error:
             raise from_order(error) from error
         return Response(shapes.webhook(webhook, secret=secret), status=201)

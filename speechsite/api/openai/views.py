@@ -10,12 +10,12 @@ from django.views.decorators.csrf import csrf_exempt
 
 from jobs import streaming
 from jobs.models import Job
-from speechsite.api import auth, limits, ordering, reading
+from speechsite.api import auth, limits, ordering, reading, worlds
 from speechsite.api.auth import Caller
 from speechsite.api.errors import ApiError
 from speechsite.api.limits import RateState
 from speechsite.api.openai import wire
-from voices import library
+from voices import known, library
 from voices.models import SpeechModel, Voice
 
 # The fields of an order as OpenAI's clients call them.
@@ -64,7 +64,7 @@ def voices(request: HttpRequest) -> HttpResponseBase:
         caller, rate = _admitted(request, "voices:read")
     except ApiError as error:
         return _api_error(error)
-    ours = library.choosable(caller.user).values_list("external_id", "name")
+    ours = worlds.choosable_voices(caller).values_list("external_id", "name")
     theirs = [{"id": name, "name": name.title()} for name in wire.VOICES]
     listed = [*theirs, *({"id": external_id, "name": name} for external_id, name in ours)]
     return _with_headers(JsonResponse({"voices": listed}), rate)
@@ -109,6 +109,8 @@ def _nearest(caller: Caller, name: str, stand_in: str, model: SpeechModel | None
         return stand_in
     public = Voice.objects.usable().filter(owner__isnull=True, family=model.family)
     first = list(public.order_by("position", "pk").values_list("external_id", flat=True)[:13])
+    if caller.is_test and not first:
+        first = [one.external_id for one in known.found(family=model.family)][:13]
     return first[list(wire.VOICES).index(name) % len(first)] if first else stand_in
 
 

@@ -37,7 +37,7 @@ STATE_STYLES = {"pending": "queued", "delivered": "succeeded", "failed": "failed
 
 
 class WebhookForm(forms.Form):
-    """A new webhook, or changes to one."""
+    """Changes to a webhook."""
 
     url = forms.CharField(
         max_length=500,
@@ -59,14 +59,30 @@ class WebhookForm(forms.Form):
     )
 
 
+class NewWebhookForm(WebhookForm):
+    """A new webhook: of which work it tells is settled for good."""
+
+    is_test = forms.ChoiceField(
+        choices=[
+            ("", gettext_lazy("Live work")),
+            ("1", gettext_lazy("Work of test keys")),
+        ],
+        required=False,
+        label=gettext_lazy("Tell me about"),
+    )
+
+    def clean_is_test(self) -> bool:
+        return bool(self.cleaned_data["is_test"])
+
+
 @login_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def webhooks(request: SignedIn) -> HttpResponse:
     """The list, and the form for a new one."""
     if request.method != "POST":
-        return _list_page(request, WebhookForm())
-    form = WebhookForm(request.POST)
+        return _list_page(request, NewWebhookForm())
+    form = NewWebhookForm(request.POST)
     if not form.is_valid():
         return _list_page(request, form, status=422)
     if not once.take(request):

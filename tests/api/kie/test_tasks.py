@@ -32,7 +32,8 @@ SPOKEN = {"text": "Good morning.", "voice": "EkK5I93UQWFDigLMpZcX"}
 def recording(user: User, seconds: float = 1.0) -> str:
     from django.core.files.uploadedfile import SimpleUploadedFile
 
-    upload = uploads.take(user, SimpleUploadedFile("noisy.mp3", sound.tone(seconds)))
+    file = SimpleUploadedFile("noisy.mp3", sound.tone(seconds))
+    upload = uploads.take(user, file, is_test=True)
     return recordings.link(upload, "https://speech.example")
 
 
