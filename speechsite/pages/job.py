@@ -26,6 +26,7 @@ from speechsite.pages.requests import SignedIn
 PLAYER_FORMAT = "mp3_44100_128"
 DOWNLOADS = (
     ("mp3_44100_128", gettext_lazy("MP3"), gettext_lazy("plays everywhere")),
+    ("m4a_44100_128", gettext_lazy("M4A"), gettext_lazy("AAC, for phones and films")),
     ("wav_44100", gettext_lazy("WAV"), gettext_lazy("for editing")),
     ("flac_44100", gettext_lazy("FLAC"), gettext_lazy("lossless")),
     ("opus_48000_64", gettext_lazy("Opus"), gettext_lazy("for messengers")),

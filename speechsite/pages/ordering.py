@@ -27,6 +27,7 @@ FORMATS = (
     ("mp3_44100_128", _("MP3, standard (128 kbit/s)")),
     ("mp3_44100_192", _("MP3, high (192 kbit/s)")),
     ("mp3_22050_32", _("MP3, small (32 kbit/s)")),
+    ("m4a_44100_128", _("M4A (AAC), for phones and films")),
     ("opus_48000_64", _("Opus, for messengers")),
     ("wav_44100", _("WAV, uncompressed")),
     ("flac_44100", _("FLAC, lossless")),

@@ -67,7 +67,7 @@ def silences_ms(speech: Speech, at_least: int) -> list[float]:
         (
             "fr",
             "Cafe\u0301 nai\u0308f 👩\u200d🚀 oui",
-            ["Cafe\u0301", "nai\u0308f", "👩\u200d🚀", "oui"],
+            ["Cafe\u0301", "nai\u0308f", "oui"],
         ),
         ("hi", "नमस्ते दुनिया", ["नमस्ते", "दुनिया"]),
         ("en-gb", "  \n don't   well-known ", ["don't", "well-known"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from typing import Any
 
@@ -112,3 +113,11 @@ def test_a_context_that_was_closed_can_be_opened_again(trial: Partner) -> None:
     messages, code = talk(path, trial[1], *again, *again, {"close_socket": True})
     assert code == 1000
     assert [one["isFinal"] for one in messages if one["isFinal"]] == [True, True]
+
+
+def test_the_words_of_a_socket_keep_the_space_between_sentences(live: Partner) -> None:
+    path = "/v1/text-to-speech/en-us/stream-input?model_id=builtin-speech"
+    said = [{"text": "Get up. ", "flush": True}, {"text": "The dough rises. ", "flush": True}]
+    messages, _code = talk(path, live[1], *said, {"text": ""})
+    columns = [one["alignment"]["chars"] for one in messages if one.get("alignment")]
+    assert "".join(itertools.chain(*columns)) == "Get up. The dough rises. "

@@ -113,12 +113,17 @@ class Alignment:
     """Times of every character of a text, from the times of its words as they come.
 
     What lies between two words shares the time between them; inside a word, with the
-    punctuation behind it, all characters last equally long.
+    punctuation behind it, all characters last equally long. Blanks at the end of the text
+    belong to its last word: what a socket says next is put behind them.
     """
 
     text: str
     place: int = 0
     at_ms: int = 0
+    last: int = field(init=False)  # where the last word ends
+
+    def __post_init__(self) -> None:
+        self.last = len(self.text.rstrip())
 
     def take(self, words: Sequence[WordTime], *, is_last: bool = False) -> Columns | None:
         """The characters up to the last of these words; with the last, all that is left."""
@@ -138,7 +143,8 @@ class Alignment:
         end = min(word.end, len(self.text))
         while end < len(self.text) and not (self.text[end].isalnum() or self.text[end].isspace()):
             end += 1
-        return end
+        # No word comes to bring the blanks at the end, and a text that follows begins after them.
+        return len(self.text) if end >= self.last else end
 
     def _spread(self, columns: Columns, until: int, until_ms: int) -> None:
         count = until - self.place
