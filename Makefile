@@ -1,7 +1,8 @@
 # Needs python3 (3.11 or later) and make. `make run` and `make test` need nothing before them.
+# `make test PYTHON=python3.13 VENV=/tmp/venv313` tests on another Python, beside what is set up here.
 
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The lock files name every package, so nothing is left to resolve. Without --no-deps older pips look at

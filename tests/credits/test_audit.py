@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 from django.core.management import call_command
 
+from jobs import audits
 from speechsite.accounts.models import User
 from speechsite.credits import audit, ledger
 from speechsite.credits.models import LedgerEntry, Wallet
-from speechsite.management.commands import auditcredits
 
 JOB = UUID(int=7)
 
@@ -180,7 +180,7 @@ def test_the_command_fails_on_a_difference(wallet: Wallet) -> None:
 def test_the_command_does_not_flood_the_terminal(
     wallet: Wallet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auditcredits, "SHOWN", 2)
+    monkeypatch.setattr(audits, "SHOWN", 2)
     for number in range(5):
         ledger.hold(wallet, 5, key=f"hold:{number}", job_id=UUID(int=number))
     out = StringIO()
