@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from jobs import disk, intake
 from jobs.models import Segment
-from jobs.outcomes import Accepted, Delivered, Lost, Outcome, Postponed, Refused, StillRunning
+from jobs.outcomes import Accepted, Lost, Outcome, Postponed, Refused, StillRunning
 from jobs.states import SegmentState
 from speechsite.audio import markup
 from speechsite.providers.base import Adapter
@@ -25,7 +25,6 @@ from speechsite.providers.errors import (
     TaskFailed,
     Unavailable,
     Unclear,
-    Unsupported,
 )
 from speechsite.providers.types import (
     CleaningOrder,
@@ -65,96 +64,44 @@ async def submit(
         return outcome_of(Unclear(f"internal error: {type(error).__name__}"), adapter, segment)
 
 
-def overdue(segment: Segment, now: datetime) -> Refused | None:
-    """What becomes of a task or a lost order that has had its time; None while it has not."""
+def in_time(outcome: Outcome, segment: Segment, now: datetime) -> Outcome:
+    """What was asked about a task or a lost order, unless that has had its time.
+
+    The time may have run out while nobody looked, so nothing is given up before one
+    question that was due after it, or one that was answered.
+    """
+    limit = _limit(segment)
+    if limit is None or now < limit or not isinstance(outcome, StillRunning):
+        return outcome
+    if outcome.fetch_failed or not (outcome.is_answer or segment.due_at >= limit):
+        return outcome
     if segment.state == SegmentState.UNKNOWN:
-        if segment.deadline_at is None or now < segment.deadline_at:
-            return None
-        message = "The provider's answer was lost and could not be found again."
-        return Refused("unclear", message, possible_cost=True)
-    if segment.submitted_at is None or now - segment.submitted_at <= TASK_LIMIT:
-        return None
+        return unclear()
     return Refused("timed_out", "The provider did not finish in time.", possible_cost=True)
+
+
+def _limit(segment: Segment) -> datetime | None:
+    if segment.state == SegmentState.UNKNOWN:
+        return segment.deadline_at
+    return segment.submitted_at and segment.submitted_at + TASK_LIMIT
+
+
+def unclear() -> Refused:
+    message = "The provider's answer was lost and could not be found again."
+    return Refused(Unclear.code, message, possible_cost=True)
 
 
 async def look(adapter: Adapter, order: Order, segment: Segment, now: datetime) -> Outcome:
     """Ask about an accepted task, and fetch its audio when it is done."""
-    if (refused := overdue(segment, now)) is not None:
-        return refused
     try:
         event = await adapter.check(segment.upstream_id)
-        return await _read(adapter, event, order, segment)
+        outcome = await read(adapter, event, order, segment)
     except ProviderError as error:
-        return _asked_in_vain(error, segment)
+        outcome = asked_in_vain(error, segment)
     except Exception:
         logger.exception("segment %s: asking failed in our own code", segment.pk)
-        return StillRunning(LONGEST_WAIT)
-
-
-@dataclass(slots=True)
-class Lookups:
-    """What one channel's history was searched for, one lost order at a time.
-
-    Two identical orders that were both lost are two items there: each gets its own.
-    """
-
-    taken: set[str] = field(default_factory=set)
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-
-async def resolve(
-    adapter: Adapter,
-    order: Order,
-    segment: Segment,
-    now: datetime,
-    *,
-    lookups: Lookups,
-    known: Collection[str] = (),
-) -> Outcome:
-    """Find out what became of an order whose answer was lost; never send it twice blindly.
-
-    `known` are upstream ids that belong to other segments.
-    """
-    if (refused := overdue(segment, now)) is not None:
-        return refused
-    try:
-        if segment.upstream_id:
-            return await _read(adapter, await adapter.check(segment.upstream_id), order, segment)
-        if Feature.REPEAT in adapter.features:
-            return await _repeat(adapter, order, segment)
-        if Feature.FIND in adapter.features:
-            found = await _found(adapter, order, segment.submitted_at or now, lookups, known)
-            if found is not None:
-                outcome = await _read(adapter, found, order, segment)
-                if not isinstance(outcome, Delivered):
-                    lookups.taken.discard(found.upstream_id)
-                return outcome
-    except Unsupported:
-        message = "The provider's answer was lost and cannot be looked up."
-        return Refused(Unclear.code, message, possible_cost=True)
-    except ProviderError as error:
-        return _asked_in_vain(error, segment)
-    return StillRunning(_interval(segment.polls))
-
-
-async def _found(
-    adapter: Adapter, order: Order, since: datetime, lookups: Lookups, known: Collection[str]
-) -> UpstreamEvent | None:
-    async with lookups.turn:
-        others = lookups.taken.union(known)
-        found = await adapter.find(order, since - timedelta(minutes=1), others)
-        if found is not None:
-            lookups.taken.add(found.upstream_id)
-        return found
-
-
-async def _repeat(adapter: Adapter, order: Order, segment: Segment) -> Outcome:
-    """Send a lost order once more under its key: the first task comes back, or it is made now."""
-    outcome = await submit(adapter, order, segment)
-    if isinstance(outcome, Postponed | Lost):
-        # Not taken this time says nothing about the first time, so it may not go elsewhere.
-        return StillRunning(max(_interval(segment.polls), getattr(outcome, "due_in", 0.0)))
-    return outcome
+        outcome = StillRunning(LONGEST_WAIT, is_answer=False)
+    return in_time(outcome, segment, now)
 
 
 def after_death(adapter_features: frozenset[Feature]) -> Outcome:
@@ -221,14 +168,14 @@ def _taken(event: UpstreamEvent) -> Outcome:
     return Accepted(event.upstream_id, FIRST_LOOK, event.raw)
 
 
-async def _read(adapter: Adapter, event: UpstreamEvent, order: Order, segment: Segment) -> Outcome:
+async def read(adapter: Adapter, event: UpstreamEvent, order: Order, segment: Segment) -> Outcome:
     if event.state == UpstreamState.SUCCEEDED:
         return await _fetch(adapter, event, order, segment)
     if event.state == UpstreamState.FAILED:
         return outcome_of(event.error or TaskFailed(), adapter, segment)
     if event.state == UpstreamState.UNKNOWN:
         logger.warning("segment %s: unknown word from %s: %s", segment.pk, adapter.name, event.raw)
-    return StillRunning(_interval(segment.polls), raw=event.raw)
+    return StillRunning(interval(segment.polls), raw=event.raw)
 
 
 async def _fetch(adapter: Adapter, event: UpstreamEvent, order: Order, segment: Segment) -> Outcome:
@@ -239,21 +186,21 @@ async def _fetch(adapter: Adapter, event: UpstreamEvent, order: Order, segment: 
         )
     except ProviderError as error:
         if segment.fetches < FETCH_TRIES and isinstance(error, Garbled | Unavailable | Unclear):
-            wait = _interval(segment.fetches)
+            wait = interval(segment.fetches)
             return StillRunning(wait, fetch_failed=True, raw={"error": str(error)})
         message = "The provider's audio was damaged or gone."
         return Refused(Garbled.code, message, error.raw, possible_cost=True)
 
 
-def _asked_in_vain(error: ProviderError, segment: Segment) -> Outcome:
+def asked_in_vain(error: ProviderError, segment: Segment) -> Outcome:
     """The task exists; only our question failed, so the task is never sent again."""
     passing = isinstance(error, RateLimited | Unavailable | Garbled | Unclear) or error.operator
     if not passing:
         return Refused(error.code, error.message, error.raw, possible_cost=True)
-    wait = getattr(error, "retry_after", None) or _interval(segment.polls)
-    return StillRunning(wait, raw={"error": str(error)})
+    wait = getattr(error, "retry_after", None) or interval(segment.polls)
+    return StillRunning(wait, is_answer=False, raw={"error": str(error)})
 
 
-def _interval(polls: int) -> float:
+def interval(polls: int) -> float:
     """2, 3, 4.5 … 30 seconds."""
     return min(FIRST_LOOK * 1.5 ** min(polls, 12), LONGEST_WAIT)

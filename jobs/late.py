@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -62,17 +63,17 @@ def look(key: str, _data: object = None) -> None:
         return
     if sound is not None and not lifecycle.deliver_late(segment, sound):
         intake.discard(sound.audio)
-    _write_down(segment.pk, event)
+    _write_down(segment, event)
 
 
-def _write_down(pk: int, event: UpstreamEvent) -> None:
-    """What is known now of a piece that nobody got."""
+def _write_down(segment: Segment, event: UpstreamEvent) -> None:
+    """What is known now of a piece that nobody got; of an order before it nothing is known."""
+    known: dict[str, Any] = {"lease_until": None}
     if event.state == UpstreamState.FAILED:
-        _given_up(pk).update(possible_cost=False, lease_until=None)
+        known |= {"possible_cost": segment.resends > 0}
     elif event.state == UpstreamState.SUCCEEDED and event.cost is not None:
-        _given_up(pk).update(upstream_cost=event.cost, possible_cost=False, lease_until=None)
-    else:
-        _given_up(pk).update(lease_until=None)
+        known |= {"upstream_cost": event.cost, "possible_cost": segment.resends > 0}
+    _given_up(segment.pk).update(**known)
 
 
 def _given_up(pk: int) -> QuerySet[Segment]:

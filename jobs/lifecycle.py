@@ -17,13 +17,14 @@ from django.db.models import F, Q, Sum, UUIDField
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs import events, files, moves, outbound, uploads
+from jobs import events, files, moves, outbound, room, uploads
 from jobs.models import Job, Segment
 from jobs.outcomes import Delivered, Outcome, Refused
 from jobs.placing import WORK, place, place_cleaning, place_dialogue, quote_for
 from jobs.states import LIVE_JOB, LIVE_SEGMENT, JobState, SegmentState
 from speechsite.core import queue, sql
 from speechsite.credits import ledger, prices
+from speechsite.upstreams import routing
 from speechsite.upstreams.models import Channel
 
 __all__ = [
@@ -50,6 +51,9 @@ _ONE_LOCKED = sql.Query(
     lambda pk: Job.objects.filter(pk=pk).order_by().only("pk", "state").select_for_update(),
     UUIDField(),
 )
+# What a piece takes to be joined, about, and how long others may go before a job at most.
+JOIN_PIECE = timedelta(seconds=1)
+LONGEST_HANDICAP = timedelta(seconds=60)
 NEXT_JOIN = timedelta(seconds=2)  # late pieces often come several at a time
 
 
@@ -111,7 +115,7 @@ def deliver_late(segment: Segment, outcome: Delivered) -> bool:
             return False
         events.tell(job, "audio_late", segment=segment, index=segment.index)
         if job.is_finished:
-            rows.update(is_joinable=True, join_attempts=0)
+            rows.update(**_in_turn(job), join_attempts=0)
             queue.enqueue(WORK)
     return True
 
@@ -224,12 +228,20 @@ def give_up_joining(job: Job, reason: str) -> None:
 
 
 def expire_waiting() -> int:
-    """End segments that no provider could take until their deadline; how many there were."""
+    """End segments that no provider could take until their deadline; how many there were.
+
+    The deadline may have passed while nobody looked: what a provider has room for, or soon
+    will, is tried once more before.
+    """
+    now = timezone.now()
     overdue = (
         Segment.objects.unfinished()
-        .filter(state=SegmentState.WAITING, deadline_at__lte=timezone.now())
+        .filter(state=SegmentState.WAITING, deadline_at__lte=now)
         .exclude(waiting_reason="")
     )
+    due = overdue.filter(due_at__lte=now).order_by()
+    models = set(due.values_list("model_slug", flat=True).distinct())
+    overdue = overdue.exclude(due_at__lte=now, model_slug__in=_not_closed(models))
     overdue = overdue.select_related("job").defer("job__text", "job__peaks")
     expired = 0
     for segment in overdue.iterator(chunk_size=200):
@@ -239,6 +251,16 @@ def expire_waiting() -> int:
 
 
 # --- private ---------------------------------------------------------------------------------
+
+
+def _not_closed(models: Collection[str]) -> list[str]:
+    """Those of these models that some channel takes now, or as soon as it has a place."""
+    if not models:
+        return []
+    with transaction.atomic():
+        board = room.board(routing.sold(), timezone.now())
+    reasons = {model: board.why_not(model) for model in models}
+    return [model for model, reason in reasons.items() if reason is None or reason.is_busy]
 
 
 def _locked(job_ids: Collection[UUID]) -> dict[UUID, str]:
@@ -261,7 +283,7 @@ def _note_ends(job: Job, state: str, ended: Sequence[tuple[Segment, Delivered | 
     if job.segments.filter(state__in=LIVE_SEGMENT).exists():
         return
     if job.segments.filter(state=SegmentState.DONE).exists():
-        Job.objects.filter(pk=job.pk).update(is_joinable=True)
+        Job.objects.filter(pk=job.pk).update(**_in_turn(job))
         return
     if isinstance(last, Refused):
         fail(job, code=last.code, message=last.message)
@@ -289,10 +311,18 @@ def _succeed(job: Job, segment: Segment, outcome: Delivered) -> None:
     outbound.announce(job, "generation.succeeded")
 
 
+def _in_turn(job: Job) -> dict[str, Any]:
+    """It may be joined: short jobs at once, before longer ones, but not for ever."""
+    handicap = min(JOIN_PIECE * job.segment_count, LONGEST_HANDICAP)
+    return {"is_joinable": True, "join_turn": timezone.now() + handicap}
+
+
 def _let_join(job: Job) -> None:
     """A job that is over: what can be heard of it, if anything, is put together."""
-    heard = job.segments.with_sound()
-    Job.objects.filter(pk=job.pk).update(is_joinable=heard.exists())
+    if job.segments.with_sound().exists():
+        Job.objects.filter(pk=job.pk).update(**_in_turn(job))
+    else:
+        Job.objects.filter(pk=job.pk).update(is_joinable=False)
 
 
 def _of_no_piece(job: Job, audio: str) -> list[str]:

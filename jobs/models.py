@@ -134,6 +134,7 @@ class Job(models.Model):
 
     # All pieces are final and at least one is done: a worker may put the audio together.
     is_joinable = models.BooleanField(default=False)
+    join_turn = models.DateTimeField(null=True, blank=True)  # whose is earliest is joined first
     joiner = models.CharField(max_length=64, blank=True)
     join_lease_until = models.DateTimeField(null=True, blank=True)
     join_attempts = models.PositiveSmallIntegerField(default=0)
@@ -172,9 +173,7 @@ class Job(models.Model):
             models.Index(fields=("user", "state", "-created_at"), name="jobs_of_user_by_state"),
             models.Index(models.F("user"), Reference(), name="jobs_by_reference"),
             models.Index(fields=("api_key", "created_at"), name="jobs_of_key"),
-            models.Index(
-                fields=("segment_count",), condition=Q(is_joinable=True), name="jobs_to_join"
-            ),
+            models.Index(fields=("join_turn",), condition=Q(is_joinable=True), name="jobs_to_join"),
         )
         constraints = (
             models.UniqueConstraint(fields=("user", "idempotency_key"), name="one_job_per_key"),
@@ -235,6 +234,11 @@ class Segment(models.Model):
     due_at = models.DateTimeField(default=timezone.now)
     deadline_at = models.DateTimeField(null=True, blank=True)
     submitted_at = models.DateTimeField(null=True, blank=True)
+    # Of an order whose answer was lost: when, how often it was looked up and not there, and
+    # how many orders were sent again without knowing what became of the one before.
+    lost_at = models.DateTimeField(null=True, blank=True)
+    looks = models.PositiveSmallIntegerField(default=0)
+    resends = models.PositiveSmallIntegerField(default=0)
     waiting_reason = models.CharField(max_length=200, blank=True)
 
     audio = models.CharField(max_length=200, blank=True)

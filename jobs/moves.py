@@ -7,7 +7,7 @@ twice changes nothing.
 from __future__ import annotations
 
 import math
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -55,7 +55,7 @@ def sound(segment: Segment, outcome: Delivered) -> dict[str, Any]:
         "words_are_exact": outcome.words_are_exact,
         "upstream_cost": _plausible(outcome.cost),
         "upstream_id": (outcome.upstream_id or segment.upstream_id)[:200],
-        "possible_cost": False,
+        "possible_cost": segment.resends > 0,
         "lease_until": None,
     }
 
@@ -94,6 +94,7 @@ def _still_running(segment: Segment, outcome: StillRunning) -> bool:
             due_at=timezone.now() + _wait(outcome.due_in),
             polls=F("polls") + 1,
             fetches=F("fetches") + int(outcome.fetch_failed),
+            looks=F("looks") + int(outcome.is_missing),
             lease_until=None,
             worker="",
         )
@@ -115,6 +116,8 @@ def _delivered(segment: Segment, outcome: Delivered) -> bool:
 
 
 def _postponed(segment: Segment, outcome: Postponed) -> bool:
+    now = timezone.now()
+    resends = segment.resends + int(outcome.at_risk)
     excluded = list(segment.excluded_channels)
     if outcome.leave_out and segment.channel_id is not None:
         excluded.append(segment.channel_id)
@@ -124,22 +127,35 @@ def _postponed(segment: Segment, outcome: Postponed) -> bool:
             attempts=segment.attempts if outcome.counts else max(segment.attempts - 1, 0),
             excluded_channels=excluded,
             upstream_id="",
-            due_at=timezone.now() + _wait(outcome.due_in),
+            due_at=now + _wait(outcome.due_in),
             lease_until=None,
             worker="",
+            resends=resends,
+            possible_cost=resends > 0,
             waiting_reason=printable(outcome.reason)[:200],
+            **(_open_again(now) if segment.lost_at is not None else {}),
         )
     )
 
 
+def _open_again(now: datetime) -> dict[str, Any]:
+    """The time in which a lost answer had to be found is over: that for a provider begins."""
+    deadline = now + timedelta(seconds=settings.WAITING_DEADLINE_SECONDS)
+    return {"lost_at": None, "looks": 0, "deadline_at": deadline}
+
+
 def _lost(segment: Segment, outcome: Lost) -> bool:
     now = timezone.now()
+    # All in all: who waited for one answer that was lost waits half as long for the next.
+    patience = settings.UNCLEAR_DEADLINE_SECONDS / (2 if segment.resends else 1)
     return bool(
         _live(segment, SegmentState.SUBMITTING, SegmentState.RUNNING).update(
             state=SegmentState.UNKNOWN,
             submitted_at=segment.submitted_at or now,
+            lost_at=now,
+            looks=0,
             due_at=now + timedelta(seconds=2),
-            deadline_at=now + timedelta(seconds=settings.UNCLEAR_DEADLINE_SECONDS),
+            deadline_at=now + timedelta(seconds=patience),
             lease_until=None,
             worker="",
             possible_cost=True,

@@ -27,6 +27,8 @@ class StillRunning:
 
     due_in: float
     fetch_failed: bool = False
+    is_answer: bool = True  # False where the question itself came to nothing
+    is_missing: bool = False  # looked up, and not there
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -50,13 +52,14 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """Nothing was accepted upstream: it may be tried again, here or elsewhere."""
+    """To be tried again, here or elsewhere: nothing was accepted upstream, as far as we know."""
 
     reason: str
     code: str = "unavailable"
     due_in: float = 1.0
     leave_out: bool = False  # do not use this channel for this segment again
     counts: bool = True  # whether this uses up one of the segment's attempts
+    at_risk: bool = False  # the order before may have been accepted, and billed
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 

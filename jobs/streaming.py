@@ -236,6 +236,8 @@ class _Speaker:
             self._put(await slowly(self.answer.begin_again))
         except CannotGoOn:
             raise StreamBroken from None
+        # Nobody else knows yet that there is something to do.
+        await in_thread(queue.enqueue, placing.WORK)
         return await self._await_worker()
 
     async def _rest(self, segment: Segment) -> Outcome:

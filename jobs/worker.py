@@ -20,7 +20,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from django.utils import timezone
 
-from jobs import ahead, attempts, batches, briefs, claims, ending, joining, lifecycle
+from jobs import ahead, attempts, batches, briefs, claims, ending, joining, lifecycle, lost
 from jobs.adapters import Adapters
 from jobs.models import Job, Segment
 from jobs.outcomes import Delivered, Outcome, Postponed, Refused, StillRunning
@@ -56,7 +56,7 @@ class Worker:
         self.stop = stop
         self.seconds = seconds
         self.adapters = Adapters()
-        self.lookups: dict[int, attempts.Lookups] = {}
+        self.lookups: dict[int, lost.Lookups] = {}
         self.calls: dict[int, asyncio.Task[None]] = {}
         self.joins: dict[UUID, asyncio.Task[None]] = {}
         self.results: list[tuple[Segment, Outcome]] = []
@@ -165,18 +165,18 @@ class Worker:
         return await attempts.submit(adapter, order, segment, partial(self.over.add, segment.pk))
 
     async def _follow(self, segment: Segment, order: Any) -> Outcome:
-        # Asked first: a channel that cannot be opened any more must not hold credits for ever.
-        overdue = attempts.overdue(segment, timezone.now())
-        if overdue is not None:
-            return overdue
         try:
             adapter = self.adapters.of(segment.channel)
         except ProviderError as error:
-            return StillRunning(attempts.LONGEST_WAIT, raw={"error": str(error)})
+            # A channel that cannot be opened any more must not hold credits for ever.
+            unasked = StillRunning(
+                attempts.LONGEST_WAIT, is_answer=False, raw={"error": str(error)}
+            )
+            return attempts.in_time(unasked, segment, timezone.now())
         if segment.state == SegmentState.UNKNOWN:
             known = await self._db(briefs.known_items, segment)
-            lookups = self.lookups.setdefault(segment.channel_id or 0, attempts.Lookups())
-            return await attempts.resolve(
+            lookups = self.lookups.setdefault(segment.channel_id or 0, lost.Lookups())
+            return await lost.resolve(
                 adapter, order, segment, timezone.now(), lookups=lookups, known=known
             )
         return await attempts.look(adapter, order, segment, timezone.now())
@@ -215,8 +215,8 @@ class Worker:
         joins = [*self.joins, *self.ahead.jobs]
         if not self.calls and not joins:
             return
-        lost = await self._db(claims.renew, self.name, list(self.calls), joins)
-        for pk in lost:
+        gone = await self._db(claims.renew, self.name, list(self.calls), joins)
+        for pk in gone:
             task = self.calls.get(pk)
             if task is not None:
                 task.cancel()

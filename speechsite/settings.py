@@ -307,7 +307,8 @@ WELCOME_CREDITS = env.integer("WELCOME_CREDITS", 1000, maximum=10**9)
 WELCOME_CREDITS_BUY = env.choice("WELCOME_CREDITS_BUY", "builtin", ("builtin", "everything"))
 MAX_TEXT = env.integer("MAX_TEXT", 1_000_000, minimum=1, maximum=5_000_000)
 ENGINE_PROCESSES = env.integer("ENGINE_PROCESSES", min(os.cpu_count() or 2, 8), minimum=1)
-UNCLEAR_DEADLINE_SECONDS = env.integer("UNCLEAR_DEADLINE_SECONDS", 900, minimum=1)
+UNCLEAR_DEADLINE_SECONDS = env.integer("UNCLEAR_DEADLINE_SECONDS", 120, minimum=1)
+UNCLEAR_RESENDS = env.integer("UNCLEAR_RESENDS", 1, minimum=0, maximum=5)
 WAITING_DEADLINE_SECONDS = env.integer("WAITING_DEADLINE_SECONDS", 3600, minimum=1)
 FILE_LINK_SECONDS = 24 * 3600
 

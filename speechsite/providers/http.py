@@ -2,7 +2,9 @@
 
 A vendor's file adds its paths and its words; this one decides what a broken
 connection means. The rule is about money: once an order that costs something
-has gone out, a missing answer is `Unclear`, never `Unavailable`.
+has gone out, an answer that is missing or breaks off is `Unclear`, never
+`Unavailable`. A complete answer that reports an error, whatever its status, says
+that the order was not taken.
 """
 
 from __future__ import annotations
@@ -44,8 +46,6 @@ NOT_SENT = (
     httpx.LocalProtocolError,
     httpx.InvalidURL,
 )
-# With these a gateway says that it never reached the provider, or the provider that it is closed.
-NOT_TAKEN = frozenset({503, 521, 523, 525, 526})
 NOT_SOUND = (b"<!doctype", b"<html", b"<?xml", b"{", b"[{")
 HIGHEST_COST = Decimal(1_000_000)  # of a provider's credits, for one call
 
@@ -54,8 +54,6 @@ class HttpAdapter(Adapter):
     """An adapter for a provider that is called over HTTP."""
 
     default_base_url: ClassVar[str] = ""
-    # Vendor codes that come with a 5xx and still say that nothing was taken.
-    refusals: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
         self,
@@ -154,7 +152,7 @@ class HttpAdapter(Adapter):
             self.notice(response)
             if not response.is_success:
                 await response.aread()
-                raise self._refusal(response, spends)
+                raise self.scrubbed(self.error_from(response) or error_from_status(response))
             yield response
         except httpx.HTTPError as error:
             raise lost_answer(error, spends) from error
@@ -229,17 +227,6 @@ class HttpAdapter(Adapter):
         error.raw = self.scrub(error.raw)
         error.args = (error.message,)
         return error
-
-    def _refusal(self, response: httpx.Response, spends: bool) -> ProviderError:
-        error = self.scrubbed(self.error_from(response) or error_from_status(response))
-        taken = response.status_code >= 500 and response.status_code not in NOT_TAKEN
-        if not (spends and taken and type(error) is Unavailable):
-            return error
-        if error.vendor_code in self.refusals:
-            return error
-        return Unclear(
-            error.message, status=error.status, vendor_code=error.vendor_code, raw=error.raw
-        )
 
 
 def error_from_status(response: httpx.Response) -> ProviderError:

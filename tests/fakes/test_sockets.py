@@ -55,7 +55,7 @@ def test_a_fake_speaks_over_a_socket():
     [
         (Fault.DROP_BEFORE, Unclear, 0),
         (Fault.DROP_AFTER, Unclear, 1),
-        (Fault.GATEWAY, Unclear, 1),
+        (Fault.GATEWAY, Unavailable, 1),
         (Fault.AUDIO_TRUNCATED, Unavailable, 1),
         (Fault.AUDIO_EMPTY, Garbled, 1),
         (Fault.LINK_GONE, Garbled, 1),

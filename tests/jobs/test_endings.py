@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from jobs import attempts, claims, lifecycle, moves
 from jobs.models import Job, Segment
-from jobs.outcomes import Accepted, Delivered, Lost, Postponed, Refused
+from jobs.outcomes import Accepted, Delivered, Lost, Postponed, Refused, StillRunning
 from jobs.states import FINAL_JOB, JobState, SegmentState
 from speechsite.credits.models import LedgerEntry, Wallet
 from speechsite.upstreams.models import Channel, Offer
@@ -63,7 +63,10 @@ def tried_too_often(job: Job) -> None:
 
 
 def no_provider_in_time(job: Job) -> None:
-    job.segments.update(waiting_reason="Resting.", deadline_at=timezone.now())
+    now = timezone.now()
+    job.segments.update(
+        waiting_reason="Resting.", deadline_at=now, due_at=now + timedelta(seconds=9)
+    )
     lifecycle.expire_waiting()
 
 
@@ -72,8 +75,8 @@ def lost_for_good(job: Job) -> None:
     for piece in pieces(job):
         lifecycle.record(piece, Lost("no answer"))
         piece.refresh_from_db()
-        refused = attempts.overdue(piece, later)
-        assert refused is not None
+        refused = attempts.in_time(StillRunning(1), piece, later)
+        assert isinstance(refused, Refused)
         lifecycle.record(piece, refused)
 
 
@@ -82,8 +85,8 @@ def never_finished_upstream(job: Job) -> None:
     for piece in pieces(job):
         lifecycle.record(piece, Accepted("task", 0))
         piece.refresh_from_db()
-        refused = attempts.overdue(piece, later)
-        assert refused is not None
+        refused = attempts.in_time(StillRunning(1), piece, later)
+        assert isinstance(refused, Refused)
         lifecycle.record(piece, refused)
 
 

@@ -246,7 +246,8 @@ class JobWalk(RuleBasedStateMachine):
     @rule()
     def let_waiting_run_out(self) -> None:
         overdue = Segment.objects.filter(state=S.WAITING).exclude(waiting_reason="")
-        overdue.update(deadline_at=timezone.now())
+        now = timezone.now()
+        overdue.update(deadline_at=now, due_at=now + timedelta(seconds=9))
         gone = list(overdue.values_list("pk", flat=True))
         assert lifecycle.expire_waiting() == len(gone)
         for pk in gone:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from jobs import lifecycle, moves
 from jobs.models import Job, Segment
@@ -194,7 +196,11 @@ def test_a_join_that_fails_three_times_fails_the_job_free_of_charge(
 
 def test_a_piece_that_no_provider_took_in_time_is_given_back(place: Place, wallet: Wallet) -> None:
     job = place()
-    job.segments.update(waiting_reason="Resting.", deadline_at=job.created_at)
+    job.segments.update(
+        waiting_reason="Resting.",
+        deadline_at=job.created_at,
+        due_at=timezone.now() + timedelta(seconds=9),
+    )
     assert lifecycle.expire_waiting() == 1
     job.refresh_from_db()
     wallet.refresh_from_db()

@@ -50,9 +50,9 @@ T = TypeVar("T")
 ORDERED = {
     Fault.DROP_BEFORE: (Unclear,),
     Fault.DROP_AFTER: (Unclear,),
-    Fault.GATEWAY: (Unclear,),
+    Fault.GATEWAY: (Unavailable,),
     Fault.NOT_JSON: (Unclear, Garbled),
-    Fault.SERVER_ERROR: (Unavailable, Unclear),
+    Fault.SERVER_ERROR: (Unavailable,),
     Fault.MAINTENANCE: (Unavailable,),
     Fault.RATE_LIMIT: (RateLimited,),
     Fault.NO_FUNDS: (AccountEmpty,),
@@ -262,9 +262,7 @@ def test_a_fault_in_a_question_is_never_unclear(case: Case, fake: Any, fault: Fa
     assert fake.key not in str(caught.value) + repr(caught.value.raw)
 
 
-@pytest.mark.parametrize(
-    ("fault", "accepted"), [(Fault.DROP_BEFORE, 0), (Fault.DROP_AFTER, 1), (Fault.GATEWAY, 1)]
-)
+@pytest.mark.parametrize(("fault", "accepted"), [(Fault.DROP_BEFORE, 0), (Fault.DROP_AFTER, 1)])
 def test_a_lost_answer_is_not_asked_for_again(
     case: Case, fake: Any, order_for: Any, fault: Fault, accepted: int
 ):

@@ -92,9 +92,9 @@ def test_a_refusal_without_words_goes_by_its_status(body: bytes):
         spoken(Wired(httpx.Response(429, content=body)))
 
 
-def test_a_server_error_after_an_order_is_unclear_and_after_a_question_is_not():
+def test_a_server_error_is_a_refusal_after_an_order_and_after_a_question():
     body = {"detail": {"type": "internal_error", "code": "internal_error", "message": "oh"}}
-    with pytest.raises(errors.Unclear):
+    with pytest.raises(errors.Unavailable):
         spoken(Wired(httpx.Response(500, json=body)))
     with pytest.raises(errors.Unavailable):
         using(Wired(httpx.Response(500, json=body)), lambda api: api.balance())

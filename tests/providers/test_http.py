@@ -75,13 +75,14 @@ def test_a_status_alone_means(status: int, kind: type[ProviderError]):
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        *((status, Unclear) for status in (500, 502, 504, 520, 524)),
-        *((status, Unavailable) for status in (503, 521)),
+        *((status, Unavailable) for status in (408, 500, 502, 503, 504, 520, 521, 524)),
         (429, RateLimited),
         (400, Rejected),
     ],
 )
-def test_a_status_after_money_was_at_stake(status: int, kind: type[ProviderError]):
+def test_a_whole_answer_that_refuses_says_that_nothing_was_taken(
+    status: int, kind: type[ProviderError]
+):
     with pytest.raises(kind) as caught:
         called(httpx.Response(status), spends=True)
     assert type(caught.value) is kind
@@ -120,7 +121,7 @@ class Breaking(httpx.AsyncByteStream):
         raise httpx.ReadError("gone")
 
 
-@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("status", [200, 400, 500, 502])
 def test_a_body_that_breaks_off_is_a_lost_answer(status: int):
     with pytest.raises(Unclear):
         called(httpx.Response(status, stream=Breaking()), spends=True)

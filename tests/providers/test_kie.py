@@ -215,20 +215,31 @@ def test_a_rate_limit_lasts_a_whole_window_unless_told_otherwise(
 @pytest.mark.parametrize(
     "answer",
     [
-        httpx.Response(502, html="<h1>Bad Gateway</h1>"),
-        httpx.Response(520, html="<h1>Unknown error</h1>"),
         httpx.Response(200, html="<h1>Hello</h1>"),
         httpx.Response(200, json={"code": 200, "msg": "success", "data": None}),
         httpx.Response(200, json={"code": 200, "msg": "success", "data": {"taskId": 5}}),
         httpx.Response(200, json={"code": 200, "msg": "success", "data": {"taskId": "x" * 129}}),
-        httpx.Response(200, json={"code": 777, "msg": "new"}),
-        httpx.Response(502, json={"code": 502, "msg": "new"}),
         httpx.Response(200, json=[]),
     ],
 )
 def test_an_answer_that_names_no_task_is_unclear(answer: httpx.Response):
     with pytest.raises(Unclear):
         run(Host(answer), lambda kie: kie.submit(order()))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(502, html="<h1>Bad Gateway</h1>"),
+        httpx.Response(520, html="<h1>Unknown error</h1>"),
+        httpx.Response(200, json={"code": 777, "msg": "new"}),
+        httpx.Response(502, json={"code": 502, "msg": "new"}),
+    ],
+)
+def test_a_whole_answer_that_complains_may_be_asked_again(answer: httpx.Response):
+    with pytest.raises(Unavailable) as caught:
+        run(Host(answer), lambda kie: kie.submit(order()))
+    assert caught.value.retryable
 
 
 def test_a_gateways_403_is_not_a_wrong_key():

@@ -366,7 +366,7 @@ def test_a_link_into_the_own_network_is_not_followed():
         asyncio.run(story(url))
 
 
-@pytest.mark.parametrize("fault", [Fault.DROP_AFTER, Fault.GATEWAY])
+@pytest.mark.parametrize("fault", [Fault.DROP_AFTER])
 def test_a_broken_socket_is_unclear(fault: Fault):
     fake = FakeMiniMax(fault=fault)
 

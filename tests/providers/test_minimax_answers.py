@@ -68,8 +68,7 @@ REFUSED = {
     "refused_voice_unknown.json": errors.Rejected,
     "refused_internal.json": errors.Unavailable,
     "refused_with_zero_task.json": errors.Rejected,
-    # The provider may still carry it out.
-    "refused_timed_out.json": errors.Unclear,
+    "refused_timed_out.json": errors.Unavailable,
 }
 
 

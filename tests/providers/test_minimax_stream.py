@@ -148,6 +148,6 @@ def test_sentences_behind_a_forbidden_link_are_left_there(link: str):
     assert texts(ORDER, spoken(Wired(httpx.Response(200, content=body)))) == []
 
 
-def test_a_stream_that_times_out_at_the_provider_is_unclear():
-    with pytest.raises(errors.Unclear):
+def test_a_stream_that_times_out_at_the_provider_says_so():
+    with pytest.raises(errors.Unavailable):
         spoken(FakeMiniMax(fault=Fault.TASK_FAILS, code=1001))

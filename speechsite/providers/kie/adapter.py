@@ -80,7 +80,6 @@ class Kie(HttpAdapter):
     )
     controls: ClassVar[frozenset[str]] = frozenset({"stability", "similarity", "style", "speed"})
     takes: ClassVar[frozenset[str]] = frozenset({"language"})
-    refusals: ClassVar[frozenset[str]] = frozenset({"455", "500"})
     clock: Callable[[], float] = staticmethod(time.time)
 
     def error_from(self, response: httpx.Response) -> ProviderError | None:
@@ -98,9 +97,9 @@ class Kie(HttpAdapter):
         body = {"model": order.model, "input": await self._input(order)}
         if order.callback_url:
             body["callBackUrl"] = order.callback_url
+        response = await self.call("POST", "/api/v1/jobs/createTask", spends=True, json=body)
+        answer = await self.json_of(response, spends=True)
         try:
-            response = await self.call("POST", "/api/v1/jobs/createTask", spends=True, json=body)
-            answer = await self.json_of(response, spends=True)
             upstream_id = answers.task_id_of(answer)
         except Garbled as error:
             raise Unclear(error.message, vendor_code=error.vendor_code, raw=error.raw) from error

@@ -61,7 +61,7 @@ RATE_WINDOW = 10.0  # seconds: 20 new tasks in each
 
 
 def refusal(code: int, message: str, response: httpx.Response, body: Any) -> ProviderError:
-    kind = ERRORS.get(code) or (Rejected if 400 <= code < 500 else Garbled)
+    kind = ERRORS.get(code) or (Rejected if 400 <= code < 500 else Unavailable)
     if kind in (Rejected, Unavailable) and CONTENT_WORDS.search(message):
         kind = Moderated
     elif code == 500 and INPUT_WORDS.search(message):

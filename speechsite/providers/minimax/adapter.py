@@ -22,7 +22,6 @@ from speechsite.providers.errors import (
     ProviderError,
     Rejected,
     TaskFailed,
-    Unavailable,
     Unclear,
     Unsupported,
 )
@@ -159,7 +158,7 @@ class MiniMax(HttpAdapter):
                     words = await self._subtitles(piece.subtitles, speech)
                     yield Chunk(piece.audio, name, words, cost)
         except ProviderError as error:
-            raise self.scrubbed(_after_sending(error)) from error
+            raise self.scrubbed(error) from error
 
     async def list_voices(self) -> Sequence[VoiceInfo]:
         response = await self.call("POST", "/v1/get_voice", json={"voice_type": "all"})
@@ -196,12 +195,8 @@ class MiniMax(HttpAdapter):
         return order
 
     async def _spend(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        try:
-            response = await self.call("POST", path, spends=True, json=body)
-            answer = await self.json_of(response, spends=True)
-        except ProviderError as error:
-            raise _after_sending(error) from error
-        return _object(answer)
+        response = await self.call("POST", path, spends=True, json=body)
+        return _object(await self.json_of(response, spends=True))
 
     async def _upload(self, purpose: str, filename: str, file: bytes) -> int:
         response = await self.call(
@@ -258,15 +253,6 @@ class MiniMax(HttpAdapter):
         # An expired task was carried out, and billed: doing it again would cost twice.
         kind = Garbled if said == "expired" else TaskFailed
         return kind(f"the task {said}", vendor_code=said, raw=self.scrub(answer))
-
-
-def _after_sending(error: ProviderError) -> ProviderError:
-    """A provider that ran out of time may yet carry the order out."""
-    if isinstance(error, Unavailable) and error.vendor_code == refusals.TIMED_OUT:
-        return Unclear(
-            error.message, status=error.status, vendor_code=error.vendor_code, raw=error.raw
-        )
-    return error
 
 
 def _body(response: httpx.Response) -> Any:

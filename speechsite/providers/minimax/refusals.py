@@ -52,7 +52,6 @@ CODES: dict[int, tuple[type[ProviderError], str]] = {
     2054: (Rejected, "the provider does not know this voice"),
     2056: (AccountEmpty, "the plan at the provider is used up for now"),
 }
-TIMED_OUT = "1001"  # the one refusal after which an order may still be carried out
 
 
 def error_from(response: httpx.Response) -> ProviderError | None:

@@ -74,7 +74,6 @@ class Rivya(HttpAdapter):
     )
     controls: ClassVar[frozenset[str]] = frozenset({"stability", "similarity", "style", "speed"})
     takes: ClassVar[frozenset[str]] = frozenset({"language"})
-    refusals: ClassVar[frozenset[str]] = frozenset({"public_api_disabled"})
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
