@@ -104,10 +104,14 @@ def claim_due(worker: str, *, limit: int) -> list[Segment]:
 
 
 def claim_joins(worker: str, *, limit: int) -> list[Job]:
-    """Take jobs whose pieces are all final and whose audio is not yet put together."""
+    """Take jobs whose pieces are all final and whose audio is not yet put together.
+
+    In their turn: what waits is passed by short ones for a while only.
+    """
     if limit <= 0:
         return []
-    ids = _joinable().order_by("segment_count").values_list("pk", flat=True)[:limit]
+    turn = F("join_turn").asc(nulls_first=True)
+    ids = _joinable().order_by(turn).values_list("pk", flat=True)[:limit]
     return _take_joins(worker, ids)
 
 

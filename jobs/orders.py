@@ -75,11 +75,13 @@ def prepare(
     is_test: bool = False,
     may_be_silent: bool = False,
     options: Mapping[str, Any] | None = None,
+    is_heard: bool = True,
 ) -> Prepared:
     """Check one order for speech. Raises OrderError naming the field to blame.
 
     Programs that speak sentence by sentence also send one that is a dash or an emoji: where it
-    may be silent, it becomes a short rest that costs nothing, and they go on.
+    may be silent, it becomes a short rest that costs nothing, and they go on. `is_heard` is
+    whether somebody hears its beginning while the rest is made.
     """
     text = normal(text)
     check_text(user, text, may_be_silent=may_be_silent)
@@ -88,7 +90,8 @@ def prepare(
     controls = check_settings(model, voice_settings)
     price = prices.price_of(model.slug)
     offers = _offers(model, is_test=is_test)
-    pieces = cut(text, voice, price, routing.text_limit(offers) or DEFAULT_LIMIT)
+    limit = routing.text_limit(offers) or DEFAULT_LIMIT
+    pieces = cut(text, voice, price, limit, is_heard=is_heard)
     quote, pieces = _priced(text, price, pieces)
     return Prepared(
         text=text,
@@ -239,11 +242,17 @@ def check_settings(model: SpeechModel, given: Mapping[str, Any]) -> dict[str, An
     return checked
 
 
-def cut(text: str, voice: Voice | None, price: Price, limit: int) -> list[Piece]:
-    """Pieces that any channel of the model takes; put together they are the text."""
+def cut(
+    text: str, voice: Voice | None, price: Price, limit: int, *, is_heard: bool = True
+) -> list[Piece]:
+    """Pieces that any channel of the model takes; put together they are the text.
+
+    A short first one costs a call more, which pays only where somebody waits to hear it.
+    """
     pieces: list[Piece] = []
     start = 0
-    for piece in split(text, limit, first=min(first_length(text), limit)):
+    first = min(first_length(text), limit) if is_heard else limit
+    for piece in split(text, limit, first=first):
         pieces.append(Piece(piece, start, prices.count_units(price, piece), voice))
         start += len(piece)
     return pieces

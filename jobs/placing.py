@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import BigIntegerField
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from jobs import events, orders, room
 from jobs.errors import OrderError, SiteFull
@@ -51,8 +52,12 @@ class Origin:
     idempotency_key: str | None = None
     # The placing process speaks the pieces itself; workers leave them alone this long.
     reserve_seconds: float = 0.0
+    # Somebody hears the beginning while the rest is made, so the first piece is a short one.
+    is_heard: bool = True
     # It begins at once: the first piece is already taken when it is written.
     speaker: Speaker | None = None
+    # Millicredits that were shown as the price: more is never held.
+    most: int | None = None
     # Called inside the transaction, after the hold: the wallet's row is locked by then, so
     # limits on one person's orders are exact. Raising undoes everything.
     check: Callable[[Job], None] | None = None
@@ -94,6 +99,7 @@ def place(
             is_test=origin.is_test,
             may_be_silent=origin.source == Job.Source.API,
             options=options,
+            is_heard=origin.is_heard,
         )
     except OrderError:
         # What could be ordered then may be refused now: its voice may be gone. Otherwise a
@@ -225,6 +231,7 @@ def _write(job: Job, prepared: orders.Prepared, origin: Origin) -> Job:
             if origin.speaker is not None:
                 job.state, job.started_at = JobState.PROCESSING, timezone.now()
             sql.insert(job)
+            _check_price(job, origin)
             ledger.hold(wallet, job.quoted, key=f"hold:{job.pk}", job_id=job.pk)
             if origin.check is not None:
                 origin.check(job)
@@ -252,6 +259,12 @@ def _only_again(user: User, origin: Origin) -> Job:
     if first is None:
         raise SiteFull
     return first
+
+
+def _check_price(job: Job, origin: Origin) -> None:
+    if origin.most is not None and job.quoted > origin.most:
+        message = _("The price is higher than what was shown. Look at it and send the form again.")
+        raise OrderError("price", message, code="price_changed")
 
 
 def _begun(

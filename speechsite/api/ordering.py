@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -48,10 +49,12 @@ def speech(
     request_body: Any = None,
     reference: str = "",
     reserve_seconds: float = 0.0,
+    is_heard: bool = False,
 ) -> Job:
-    """Order speech for a partner."""
+    """Order speech for a partner; `is_heard` where its beginning is sent while the rest is made."""
     asked = _asked(model_name, voice_id, reference)
     origin = _origin(caller, asked, idempotency_key, request_body, reserve_seconds)
+    origin = replace(origin, is_heard=is_heard)
     if (first := idempotency.replayed(caller, idempotency_key, origin.request_hash)) is not None:
         return first
     voice = find_voice(caller, voice_id)

@@ -12,17 +12,18 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs import claims, holders, lifecycle, turns
 from jobs.models import Job, Segment
-from jobs.outcomes import Accepted, Postponed
+from jobs.outcomes import Accepted, Delivered, Postponed
 from jobs.states import JobState, SegmentState
 from speechsite.accounts.models import User
 from speechsite.upstreams.models import Channel, Offer
 from tests.credits.test_races import ON_POSTGRESQL, crowd
-from tests.jobs.conftest import delivered
+from tests.jobs.conftest import claimed, delivered
 
 Place = Callable[..., Job]
 LONG = "One sentence is here. "
@@ -347,6 +348,7 @@ def test_the_time_for_finding_a_provider_begins_with_the_trouble(
     Segment.objects.update(deadline_at=timezone.now(), due_at=timezone.now())
     again = claims.claim_waiting("w", limit=1)[0].segment
     lifecycle.record(again, Postponed("The provider asks us to slow down.", counts=False))
+    Segment.objects.update(due_at=timezone.now() + timedelta(seconds=9))
     assert lifecycle.expire_waiting() == 1
 
 
@@ -405,3 +407,27 @@ def test_nothing_waiting_costs_one_query(db: None) -> None:
     with CaptureQueriesContext(connection) as queries:
         assert claims.claim_waiting("w", limit=64) == []
     assert len(queries) == 1
+
+
+def test_a_long_job_is_joined_in_its_turn_while_short_ones_keep_coming(place: Place) -> None:
+    """Short ones go before it for a minute; under load it would wait for ever otherwise."""
+    book = place()
+    Job.objects.filter(pk=book.pk).update(segment_count=2000)
+    book.refresh_from_db()
+    end_all_pieces(book)
+    assert not claims.claim_joins("w", limit=0)
+    first = place()
+    end_all_pieces(first)
+    assert [job.pk for job in claims.claim_joins("w", limit=1)] == [first.pk]
+    Job.objects.filter(pk=book.pk).update(join_turn=F("join_turn") - timedelta(seconds=61))
+    late = place()
+    end_all_pieces(late)
+    assert [job.pk for job in claims.claim_joins("w", limit=1)] == [book.pk]
+    assert [job.pk for job in claims.claim_joins("w", limit=1)] == [late.pk]
+
+
+def end_all_pieces(job: Job) -> None:
+    # Of another format than the job's, so that there is something to join.
+    done = Delivered("jobs/x.flac", "flac_22050", 500)
+    for piece in job.segments.all():
+        lifecycle.record(claimed(piece), done)

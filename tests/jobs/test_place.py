@@ -11,9 +11,10 @@ import pytest
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from jobs import orders
+from jobs import lifecycle, orders
 from jobs.errors import OrderError
 from jobs.models import Job, JobEvent, Segment
+from jobs.placing import Origin
 from speechsite.accounts.models import User
 from speechsite.credits.errors import InsufficientCredits
 from speechsite.credits.models import LedgerEntry, Price, Wallet
@@ -168,3 +169,15 @@ def test_an_order_is_gone_as_soon_as_nobody_needs_it(place: Callable[..., Job], 
         assert [one() for one in gone] == [None, None]
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("length", [139, 141, 150, 169, 200, 900])
+def test_what_nobody_hears_before_it_is_whole_is_not_cut_for_a_first_sound(
+    ada: User, model: SpeechModel, voice: Voice, length: int
+) -> None:
+    text = ("The harbour was quiet that morning and grey. " * 30)[:length]
+    quiet = Origin(source=Job.Source.API, is_heard=False)
+    job = lifecycle.place(ada, model=model, voice=voice, text=text, origin=quiet)
+    assert job.segment_count == 1
+    heard = lifecycle.place(ada, model=model, voice=voice, text=text, origin=Origin())
+    assert (heard.segment_count > 1) == (length > 140)

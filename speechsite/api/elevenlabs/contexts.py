@@ -85,6 +85,7 @@ class Session:
             output_format=output_format,
             locators=tuple(first["pronunciation_dictionary_locators"]),
             options=speech.options(self.query),
+            is_heard=True,
         )
         buffer = wire.Buffer(schedule, is_auto=self.query["auto_mode"])
         return Context(self, name, order, buffer, Answer(output_format))

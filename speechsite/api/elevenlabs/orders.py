@@ -41,6 +41,7 @@ class Order:
     output_format: str = wire.DEFAULT_FORMAT
     locators: Sequence[Mapping[str, Any]] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    is_heard: bool = False  # while it is made, and not only when it is whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +220,7 @@ def _place(caller: Caller, order: Order, text: str) -> Job:
         options=order.options,
         output_format=order.output_format,
         reserve_seconds=streaming.RESERVE,
+        is_heard=order.is_heard,
     )
 
 

@@ -41,6 +41,7 @@ async def _place(
         output_format=_format(query, body),
         locators=tuple(body["pronunciation_dictionary_locators"]),
         options=wire.options(body),
+        is_heard=is_stream,
     )
     if voice_id:
         return await orders.placed(caller, order, body["text"], is_stream=is_stream), []

@@ -59,6 +59,7 @@ def _place(caller: Caller, talk: wire.Talk) -> Job:
         output_format=order.sound.output_format,
         # A link opens the joined result, which a worker makes.
         reserve_seconds=0.0 if talk.is_link else streaming.RESERVE,
+        is_heard=talk.is_stream,
     )
 
 

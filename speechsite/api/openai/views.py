@@ -88,6 +88,7 @@ def _place(caller: Caller, order: wire.Order) -> Job:
         voice_settings={} if speed is None else {"speed": speed},
         output_format=order.output_format,
         reserve_seconds=streaming.RESERVE,
+        is_heard=True,
     )
 
 
