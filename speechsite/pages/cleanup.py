@@ -1,7 +1,7 @@
 """Cleaning a recording: choose it, see its price, send it.
 
-With JavaScript one button uploads and orders; without it the recording is uploaded
-first, the exact price is shown, and a second button orders.
+The recording is uploaded first and measured here; the exact price is shown, and a
+second step orders. What is held is never more than what was shown.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib.auth.decorators import login_required
@@ -65,6 +66,7 @@ class CleanupForm(forms.Form):
         required=False, choices=FORMATS, label=gettext_lazy("File format")
     )
     key = forms.CharField(required=False, widget=forms.HiddenInput, initial=new_token)
+    shown = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -114,10 +116,9 @@ def cleanup(request: SignedIn) -> HttpResponse:
     upload = _take(request, form)
     if upload is None:
         return _page(request, form, status=422)
-    if request.POST.get("do") == "price":
+    if request.POST.get("do") == "price" or form.cleaned_data["shown"] is None:
         # A reload of the page with the price must not upload the recording once more.
-        chosen = form.chosen.model.slug if form.chosen else ""
-        return redirect(f"{reverse('pages:cleanup')}?upload={upload.pk}&model={chosen}")
+        return redirect(f"{reverse('pages:cleanup')}?{_kept(form, upload)}")
     return _place(request, form, upload)
 
 
@@ -146,6 +147,13 @@ def _take(request: SignedIn, form: CleanupForm) -> Upload | None:
     return upload
 
 
+def _kept(form: CleanupForm, upload: Upload) -> str:
+    """What the page with the price has to know of the form before it."""
+    chosen = form.chosen.model.slug if form.chosen else ""
+    told = {"upload": upload.pk, "model": chosen, "output_format": form.wanted_format()}
+    return urlencode(told)
+
+
 def _place(request: SignedIn, form: CleanupForm, upload: Upload) -> HttpResponse:
     if form.chosen is None:
         form.add_error("model", _("No cleaning is on offer at the moment."))
@@ -158,7 +166,7 @@ def _place(request: SignedIn, form: CleanupForm, upload: Upload) -> HttpResponse
             upload=upload,
             title=PurePath(upload.name).stem,
             output_format=form.wanted_format(),
-            origin=planlimits.origin(form.idempotency_key(upload)),
+            origin=planlimits.origin(form.idempotency_key(upload), most=form.cleaned_data["shown"]),
         )
     except OrderError as error:
         field = FIELD_OF_ERROR.get(error.field, error.field)

@@ -59,6 +59,7 @@ class OrderForm(forms.Form):
         required=False, choices=FORMATS, label=_("File format"), initial="mp3_44100_128"
     )
     key = forms.CharField(required=False, widget=forms.HiddenInput, initial=new_token)
+    shown = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -24,9 +24,12 @@ def admit(user: User) -> None:
         raise TooFast("", message % limit, code="rate_limited")
 
 
-def origin(idempotency_key: str) -> Origin:
-    """An order from a page; placing counts the account's jobs behind the wallet's lock."""
-    return Origin(idempotency_key=idempotency_key, check=_check)
+def origin(idempotency_key: str, *, most: int | None) -> Origin:
+    """An order from a page; placing counts the account's jobs behind the wallet's lock.
+
+    `most` are the millicredits that the page showed as its price.
+    """
+    return Origin(idempotency_key=idempotency_key, check=_check, most=most)
 
 
 def status_of(error: OrderError) -> int:

@@ -75,7 +75,7 @@ def _place(request: SignedIn, form: OrderForm) -> HttpResponse:
             voice_settings=form.voice_settings(),
             title=form.cleaned_data["title"],
             output_format=form.cleaned_data["output_format"] or "mp3_44100_128",
-            origin=planlimits.origin(form.idempotency_key()),
+            origin=planlimits.origin(form.idempotency_key(), most=form.cleaned_data["shown"]),
         )
     except OrderError as error:
         field = FIELD_OF_ERROR.get(error.field, error.field)

@@ -1,4 +1,4 @@
-/* Cleaning: drop a recording, read its length, show the price, upload with a progress bar. */
+/* Cleaning: drop a recording, upload it with a progress bar, show the price that the server found. */
 "use strict";
 (() => {
   function start() {
@@ -9,7 +9,8 @@
     const input = document.getElementById("id_file");
     const button = document.getElementById("clean");
     const problem = document.getElementById("file-problem");
-    let milliseconds = Number(says.length) || 0;
+    // Measured by the server: what a browser guesses of a file is not what is paid for.
+    const milliseconds = Number(says.length) || 0;
     let preview = "";
 
     for (const leftover of form.querySelectorAll("button.no-js")) leftover.remove();
@@ -27,6 +28,8 @@
       const left = document.getElementById("left");
       const missing = cost === null ? 0 : cost - Number(says.available);
       document.getElementById("cost").textContent = cost === null ? "–" : site.credits(cost);
+      const shown = document.getElementById("shown");
+      if (shown && cost !== null) shown.value = cost;
       left.classList.toggle("short", missing > 0);
       left.textContent = missing > 0
         ? left.dataset.short.replace("{missing}", site.credits(missing))
@@ -39,11 +42,9 @@
       problem.textContent = words;
       problem.hidden = !words;
     }
-    const words = find("[data-words]");
-    const usual = words.textContent;
-    function sells(what, caption) {
-      button.value = what;
-      words.textContent = caption;
+    if (input) {
+      button.value = "price";
+      find("[data-words]").textContent = says.saysPrice;
     }
     function lengthOf(url) {
       return new Promise((resolve) => {
@@ -57,7 +58,6 @@
     async function choose() {
       const file = input.files[0];
       URL.revokeObjectURL(preview);
-      milliseconds = 0;
       complain("");
       document.getElementById("error-summary")?.remove();
       document.getElementById("id_file_error")?.remove();
@@ -65,7 +65,7 @@
       input.removeAttribute("aria-invalid");
       drop.hidden = Boolean(file);
       find("[data-chosen]").hidden = !file;
-      if (!file) return reprice();
+      if (!file) return;
       find("[data-name]").textContent = file.name;
       const size = `${(file.size / 1048576).toFixed(1)} MB`;
       find("[data-facts]").textContent = size;
@@ -73,16 +73,16 @@
       preview = URL.createObjectURL(file);
       const found = await lengthOf(preview);
       if (file !== input.files[0]) return;
-      milliseconds = found;
       find("[data-preview]").hidden = !found;
       if (found) find("[data-facts]").textContent = `${site.clock(found / 1000)} · ${size}`;
       if (found > Number(says.longest)) complain(says.saysLong);
-      // What this browser cannot read may still be sound: the server will say what it costs.
-      if (found) sells("clean", usual);
-      else sells("price", says.saysPrice);
-      reprice();
     }
-    if (input) input.addEventListener("change", choose);
+    async function take() {
+      under?.abort(); // another recording is on its way
+      await choose();
+      if (input.files[0] && problem.hidden) send();
+    }
+    if (input) input.addEventListener("change", take);
     if (drop) {
       find("[data-another]").addEventListener("click", () => input.click());
       drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
@@ -92,13 +92,14 @@
         drop.classList.remove("over");
         if (!event.dataTransfer.files.length) return;
         input.files = event.dataTransfer.files;
-        choose();
+        take();
       });
     }
 
     /* --- sending --------------------------------------------------------------------- */
     const bar = find("[data-sending]");
     let sent = false;
+    let under = null;
     function busy(is) {
       sent = is;
       bar.hidden = !is || !input;
@@ -107,11 +108,14 @@
     }
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      if (sent || !problem.hidden) return;
+      if (problem.hidden) send();
+    });
+    function send() {
+      if (sent) return;
       const told = new FormData(form);
       told.set("do", button.value);
       busy(true);
-      const request = new XMLHttpRequest();
+      const request = under = new XMLHttpRequest();
       request.open("POST", form.action);
       request.upload.addEventListener("progress", (moved) => {
         const percent = Math.floor((moved.loaded / moved.total) * 100);
@@ -120,9 +124,10 @@
         bar.querySelector("[data-sent]").textContent = said;
       });
       request.addEventListener("load", () => answered(request));
+      request.addEventListener("abort", () => busy(false));
       request.addEventListener("error", () => { busy(false); complain(says.saysBroken); });
       request.send(told);
-    });
+    }
     function answered(request) {
       const here = new URL(form.action);
       const there = new URL(request.responseURL || form.action);
@@ -135,8 +140,9 @@
       document.querySelector("[data-focus]")?.focus();
     }
     addEventListener("pageshow", () => busy(false));
+    // What the browser brings back is not sent again unasked.
     if (input && input.files.length) choose();
-    else reprice();
+    reprice();
   }
   start();
 })();

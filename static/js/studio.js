@@ -59,6 +59,7 @@
     const left = byId("left");
     if (cost !== null) {
       byId("cost").textContent = site.credits(cost);
+      byId("shown").value = cost;
       const missing = cost - available;
       left.classList.toggle("short", missing > 0);
       left.textContent = missing > 0 ? left.dataset.short.replace("{missing}", site.credits(missing)) : site.credits(available - cost);

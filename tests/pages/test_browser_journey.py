@@ -197,6 +197,7 @@ def test_everything_works_without_javascript(visit: Visit) -> None:
     visit.sign_up()
     page = visit.page
     page.fill("#id_text", "Plain forms have always worked.")
+    page.get_by_role("button", name="Work out the price").click()
     page.click("#generate")
     page.wait_for_url("**/jobs/**")
     for _ in range(20):

@@ -21,6 +21,7 @@ from jobs import lifecycle, uploads
 from jobs.models import Job, Upload
 from jobs.states import JobState
 from speechsite.accounts.models import User
+from speechsite.audio import encode
 from speechsite.credits import ledger
 from speechsite.credits.models import Price, Wallet
 from speechsite.upstreams.models import Channel, Offer
@@ -29,6 +30,7 @@ from tests.pages.conftest import speak
 from voices.models import SpeechModel
 
 RATE = 8000
+SHOWN = re.compile(r'name="shown" id="shown" value="([^"]+)"')
 UPLOAD = re.compile(r'name="upload" value="([^"]+)"')
 
 
@@ -41,10 +43,35 @@ def recording(seconds: float = 2.5, name: str = "noisy.wav") -> SimpleUploadedFi
 
 
 @pytest.fixture
-def send(page: Client) -> Callable[..., HttpResponse]:
-    def send(file: Any = None, do: str = "clean", **told: Any) -> HttpResponse:
+def tell(page: Client) -> Callable[..., HttpResponse]:
+    """One form as it is sent."""
+
+    def tell(file: Any = None, do: str = "clean", **told: Any) -> HttpResponse:
         named = {"file": file} if file is not None else {}
         return page.post("/cleanup/", {"key": "form-1", "do": do, **named, **told})
+
+    return tell
+
+
+@pytest.fixture
+def send(tell: Any, page: Client) -> Callable[..., HttpResponse]:
+    """A recording as people send it: uploaded, its price seen, then ordered."""
+
+    def send(file: Any = None, do: str = "clean", **told: Any) -> HttpResponse:
+        if do != "clean":
+            return tell(file, do, **told)
+        if "upload" not in told:
+            seen = tell(file, "price", **told)
+            if seen.status_code != 302:
+                return seen
+            address = seen["Location"]
+        else:
+            address = f"/cleanup/?upload={told['upload']}"
+        html = page.get(address).content.decode()
+        upload, shown = UPLOAD.search(html), SHOWN.search(html)
+        if upload is None or shown is None:
+            return tell(None, **told)
+        return tell(None, **{"upload": upload[1], "shown": shown[1], **told})
 
     return send
 
@@ -86,7 +113,7 @@ def test_limits_and_price_are_shown_before_anything_is_sent(page: Client) -> Non
     assert "0.01 credits per second" in html
 
 
-def test_one_step_places_the_job_at_the_price_of_each_second_begun(send: Any, ada: User) -> None:
+def test_a_job_is_placed_at_the_price_of_each_second_begun(send: Any, ada: User) -> None:
     answer = send(recording(2.5))
     job = Job.objects.get(user=ada)
     assert answer["Location"] == f"/jobs/{job.pk}/"
@@ -105,6 +132,47 @@ def test_two_steps_show_the_exact_price_first(send: Any, page: Client, ada: User
     placed = send(upload=upload[1])
     assert placed["Location"] == f"/jobs/{Job.objects.get().pk}/"
     assert Job.objects.get().quoted == 610
+
+
+def test_a_recording_whose_price_nobody_saw_is_not_ordered(tell: Any, page: Client) -> None:
+    answer = tell(recording(61))
+    assert answer.status_code == 302
+    assert '<output id="cost">0.61</output>' in page.get(answer["Location"]).content.decode()
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("shown", [0, 240, 609])
+def test_never_more_is_held_than_was_shown(
+    tell: Any, ada: User, wallet: Wallet, shown: int
+) -> None:
+    upload = uploads.take(ada, recording(61))
+    answer = tell(upload=upload.pk, shown=shown)
+    html = answer.content.decode()
+    assert answer.status_code == 422
+    assert "The price is higher than what was shown." in html
+    assert '<output id="cost">0.61</output>' in html
+    assert SHOWN.search(html)[1] == "610"  # type: ignore[index]
+    assert not Job.objects.exists()
+    wallet.refresh_from_db()
+    assert wallet.held == 0
+
+
+def test_a_price_that_fell_meanwhile_is_the_one_that_is_held(tell: Any, ada: User) -> None:
+    upload = uploads.take(ada, recording(61))
+    tell(upload=upload.pk, shown=1410)
+    assert Job.objects.get().quoted == 610
+
+
+def test_a_sound_without_a_length_in_its_head_costs_what_it_lasts(send: Any) -> None:
+    """A browser's guess of such a file may be three times what it is, or half."""
+    whole = encode.encode_bytes([sine(41, 44_100)], "mp3_44100_128", 44_100)
+    bare = whole[whole.index(b"\xff\xfb") + 417 :]
+    low = encode.encode_bytes([sine(2, 44_100)], "mp3_44100_192", 44_100)
+    mixed = low[low.index(b"\xff\xfb") :] + bare
+    shown = send(SimpleUploadedFile("bare.mp3", mixed), do="price")
+    send(SimpleUploadedFile("bare.mp3", mixed))
+    assert shown.status_code == 302
+    assert Job.objects.get().quoted in (430, 440)
 
 
 def test_the_same_form_sent_twice_is_one_job_and_one_recording(send: Any) -> None:
@@ -178,7 +246,7 @@ def test_too_few_credits_says_what_is_needed_and_keeps_the_recording(
 
 
 def test_a_model_is_chosen_where_there_are_several(send: Any, second_model: SpeechModel) -> None:
-    send(recording(2), model=second_model.slug)
+    send(recording(2), model=second_model.slug, shown=200)
     job = Job.objects.get()
     assert (job.model, job.quoted) == (second_model, 200)
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from jobs.models import Job
 from speechsite.accounts.models import User
 from speechsite.credits import ledger
-from speechsite.credits.models import LedgerEntry, Wallet
+from speechsite.credits.models import LedgerEntry, Price, Wallet
 from speechsite.pages.ordering import read_text
 from voices.models import SpeechModel, Voice
 
@@ -222,3 +222,22 @@ def test_welcome_credits_of_a_stranger_do_not_pay_a_provider(
     assert Wallet.objects.get(user=ada).held == 0
     ledger.grant(Wallet.objects.get(user=ada), 1, key="given")
     assert page.post("/studio/", told).status_code == 302
+
+
+def test_never_more_is_held_than_was_shown(order: Any, ada: User) -> None:
+    """The price rose, or the browser counted less, since the page was drawn."""
+    answer = order("Good morning.", shown=12)
+    html = answer.content.decode()
+    assert answer.status_code == 422
+    assert "The price is higher than what was shown." in html
+    assert 'id="shown" value="13"' in html
+    assert not Job.objects.exists()
+    assert Wallet.objects.get(user=ada).held == 0
+    order("Good morning.", shown=13)
+    assert Job.objects.get().quoted == 13
+
+
+def test_a_form_sent_again_after_the_price_rose_is_still_its_first_job(order: Any) -> None:
+    first = order("Good morning.", shown=13)
+    Price.objects.update(millicredits_per_unit=5)
+    assert order("Good morning.", shown=13)["Location"] == first["Location"]
