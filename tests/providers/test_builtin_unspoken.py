@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from speechsite.providers.builtin import unspoken
+from speechsite.providers.builtin import script, unspoken
 from tests.providers.test_builtin import said
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
@@ -33,6 +33,16 @@ def test_times_lead_to_the_places_in_the_text_as_it_was_sent() -> None:
     text = "<speak>Fish &amp; pro\u200bnun\u200bce <b>it</b> well</speak>"
     words = [text[word.start : word.end] for word in said(text).words]
     assert words == ["Fish", "pro\u200bnun\u200bce", "it", "well"]
+
+
+def test_a_part_of_a_step_knows_where_it_stood() -> None:
+    text = "<b>one</b> &amp; два, three"
+    [piece] = script.pieces(text, offset=100)
+    at = piece.text.index("два")
+    part = piece.part(at, at + 3)
+    assert part.text == "два"
+    assert part.place(0) == 100 + text.index("два")
+    assert piece.part(0, 3).place(2) == 100 + text.index("one") + 2
 
 
 @pytest.mark.parametrize(

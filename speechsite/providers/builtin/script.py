@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import regex
 
@@ -48,6 +48,13 @@ class Piece:
     def place(self, position: int) -> int:
         """Where a character of the step stands in the whole text."""
         return self.offset + (position if self.places is None else self.places[position])
+
+    def part(self, start: int, end: int) -> Piece:
+        """Some of the step, as a step of its own."""
+        text = self.text[start:end]
+        if self.places is None:
+            return replace(self, text=text, offset=self.offset + start)
+        return replace(self, text=text, places=self.places[start:end])
 
 
 def pieces(text: str, offset: int = 0) -> Iterator[Piece]:

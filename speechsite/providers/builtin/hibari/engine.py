@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,5 +48,4 @@ class Hibari(Engine):
 
     def divided(self, piece: Piece, voice: str) -> Iterator[tuple[Piece, str]]:
         for start, end, stand_in in scripts.stretches(piece.text):
-            part = replace(piece, text=piece.text[start:end], offset=piece.offset + start)
-            yield part, stand_in or voice
+            yield piece.part(start, end), stand_in or voice
