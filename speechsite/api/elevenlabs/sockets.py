@@ -28,7 +28,8 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 PATH = re.compile(r"/v1/text-to-speech/([^/]+)/(stream-input|multi-stream-input)/?")
-MOST_CONTEXTS = 5
+MOST_CONTEXTS = 5  # open at a time
+MOST_CLOSING = 20  # closed ones that still speak; the client is not read while there are more
 NORMAL = 1000
 
 
@@ -153,15 +154,27 @@ class _Connection:
         if before is not None:
             # The name may be used anew, once all of its old text was spoken.
             await before.finished()
-        self.contexts = {
-            known: context for known, context in self.contexts.items() if not context.is_over
-        }
-        if len(self.contexts) >= MOST_CONTEXTS:
+        await self._make_room()
+        if sum(not context.is_closing for context in self.contexts.values()) >= MOST_CONTEXTS:
             raise Refusal(
                 "max_active_conversations", f"At most {MOST_CONTEXTS} contexts fit on one socket."
             )
         self.contexts[name] = await self._session().context(name, message)
         return self.contexts[name]
+
+    async def _make_room(self) -> None:
+        """Forget what is over. Of those that were closed and still speak, wait for the oldest.
+
+        A client that interrupts itself closes each turn: closed ones are nobody's fault.
+        """
+        while True:
+            self.contexts = {
+                known: context for known, context in self.contexts.items() if not context.is_over
+            }
+            closing = [context for context in self.contexts.values() if context.is_closing]
+            if len(closing) < MOST_CLOSING:
+                return
+            await closing[0].finished()
 
     async def _message(self, seconds: float) -> dict[str, Any]:
         waiting = [context.task for context in self.contexts.values()]

@@ -15,6 +15,7 @@ from speechsite.accounts.models import User
 from speechsite.api.auth import Caller
 from speechsite.api.elevenlabs import sockets
 from speechsite.credits.models import Wallet
+from speechsite.upstreams.models import Channel
 from tests.api.elevenlabs.talk import work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -121,3 +122,21 @@ def test_the_words_of_a_socket_keep_the_space_between_sentences(live: Partner) -
     messages, _code = talk(path, live[1], *said, {"text": ""})
     columns = [one["alignment"]["chars"] for one in messages if one.get("alignment")]
     assert "".join(itertools.chain(*columns)) == "Get up. The dough rises. "
+
+
+def test_closed_contexts_leave_their_place_at_once(live: Partner) -> None:
+    Channel.objects.update(concurrency=20)  # nobody else is here to speak what has to wait
+    turns = [
+        message
+        for number in range(7)
+        for message in (
+            {"text": " ", "context_id": f"turn{number}"},
+            {"text": f"Reply {number}, cut short. ", "flush": True, "context_id": f"turn{number}"},
+            {"close_context": True, "context_id": f"turn{number}"},
+        )
+    ]
+    path = "/v1/text-to-speech/en-us/multi-stream-input?model_id=builtin-speech&output_format=pcm_22050"
+    messages, code = talk(path, live[1], *turns, {"close_socket": True})
+    assert code == 1000
+    finals = [one["contextId"] for one in messages if one.get("isFinal")]
+    assert sorted(finals) == [f"turn{number}" for number in range(7)]
