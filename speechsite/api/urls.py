@@ -2,7 +2,10 @@
 
 from django.urls import include, path
 
+from speechsite.api import model_list
+
 urlpatterns = [
+    path("v1/models", model_list.by_client),
     path("", include("speechsite.api.elevenlabs.urls")),
     path("", include("speechsite.api.kie.urls")),
     path("", include("speechsite.api.minimax.urls")),

@@ -35,42 +35,42 @@ JOB = "X-Speechsite-Job"
 async def speech(request: HttpRequest) -> HttpResponseBase:
     """Speak a text; the sound is sent as it is made."""
     if request.method != "POST":
-        return _refused("Only POST is served here.", status=405)
+        return refused("Only POST is served here.", status=405)
     try:
-        caller, rate = await sync_to_async(_admitted)(request, "generations:create")
+        caller, rate = await sync_to_async(admitted)(request, "generations:create")
         order = wire.order_of(reading.json_of(request))
         speech = await streaming.begin(_place, caller, order)
         response = await _spoken(speech, order)
     except wire.Refusal as error:
-        return _refused(error.message, status=400, param=error.param, code=error.code)
+        return refused(error.message, status=400, param=error.param, code=error.code)
     except ApiError as error:
-        return _api_error(error)
+        return api_error(error)
     except streaming.SpeechFailed as error:
         status = 400 if error.code in FAILED_INPUT else 503
-        return _refused(error.message, status=status, code=error.code)
+        return refused(error.message, status=status, code=error.code)
     except streaming.StreamBroken as error:
-        return _refused(error.message, status=503)
+        return refused(error.message, status=503)
     if order.unheard:
         response[UNHEARD] = ", ".join(order.unheard)
-    return _with_headers(response, rate)
+    return with_headers(response, rate)
 
 
 @csrf_exempt
 def voices(request: HttpRequest) -> HttpResponseBase:
     """The names and ids that `voice` takes."""
     if request.method != "GET":
-        return _refused("Only GET is served here.", status=405)
+        return refused("Only GET is served here.", status=405)
     try:
-        caller, rate = _admitted(request, "voices:read")
+        caller, rate = admitted(request, "voices:read")
     except ApiError as error:
-        return _api_error(error)
+        return api_error(error)
     ours = worlds.choosable_voices(caller).values_list("external_id", "name")
     theirs = [{"id": name, "name": name.title()} for name in wire.VOICES]
     listed = [*theirs, *({"id": external_id, "name": name} for external_id, name in ours)]
-    return _with_headers(JsonResponse({"voices": listed}), rate)
+    return with_headers(JsonResponse({"voices": listed}), rate)
 
 
-def _admitted(request: HttpRequest, scope: str) -> tuple[Caller, RateState]:
+def admitted(request: HttpRequest, scope: str) -> tuple[Caller, RateState]:
     caller = auth.caller_of(request, scope=scope)
     return caller, limits.admit(caller)
 
@@ -159,23 +159,23 @@ async def _events(
     yield wire.done(job.characters)
 
 
-def _refused(
+def refused(
     message: str, *, status: int, param: str | None = None, code: str | None = None
 ) -> JsonResponse:
     return JsonResponse(wire.error(message, status=status, param=param, code=code), status=status)
 
 
-def _api_error(error: ApiError) -> JsonResponse:
+def api_error(error: ApiError) -> JsonResponse:
     # OpenAI's clients know some codes of their own; the others are ours.
     code = None if error.status in wire.CODES else error.code
     param = PARAMS.get(error.field, error.field) or None
-    response = _refused(error.message, status=error.status, param=param, code=code)
+    response = refused(error.message, status=error.status, param=param, code=code)
     if error.retry_after is not None:
         response["Retry-After"] = str(max(1, round(error.retry_after)))
     return response
 
 
-def _with_headers(response: HttpResponseBase, rate: RateState) -> HttpResponseBase:
+def with_headers(response: HttpResponseBase, rate: RateState) -> HttpResponseBase:
     for name, value in rate.headers.items():
         response[name] = value
     return response
