@@ -129,7 +129,9 @@ def test_a_whole_sound_is_as_long_as_what_its_decoder_gives(kind: str) -> None:
 @pytest.mark.parametrize("name", formats.FORMATS)
 def test_all_that_we_write_ourselves_is_whole(name: str, seconds: float) -> None:
     sound = encode.encode_bytes([sine(seconds)], name, 44_100)
-    assert whole.duration_ms(sound, name) == pytest.approx(seconds * 1000, abs=1)
+    # AAC has whole frames only, and says of the last not how much of it is sound.
+    allowed = 3 if name.startswith(("aac", "m4a")) else 1
+    assert whole.duration_ms(sound, name) == pytest.approx(seconds * 1000, abs=allowed)
 
 
 @pytest.mark.parametrize("rate", [8_000, 24_000, 48_000])
