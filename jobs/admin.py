@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -19,7 +20,7 @@ from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 
 from jobs import lifecycle, unclear
-from jobs.models import Job, JobEvent, Segment
+from jobs.models import DiskUse, Job, JobEvent, Segment
 from jobs.states import JobState, SegmentState
 from speechsite.core.adminpages import ReadOnly, ReadOnlyInline, ReadOnlyPage
 from speechsite.credits import prices
@@ -201,6 +202,20 @@ class SegmentAdmin(ReadOnlyPage):
         response = HttpResponse("".join(unclear.as_csv(queryset)), content_type="text/csv")
         response["Content-Disposition"] = 'attachment; filename="segments.csv"'
         return response
+
+
+@admin.register(DiskUse)
+class DiskUseAdmin(ReadOnlyPage):
+    """Who fills the disk, and with what."""
+
+    list_display = ("user", "kind", "shown_size", "files", "counted_at")
+    list_filter = ("kind",)
+    search_fields = ("user__email",)
+    list_select_related = ("user",)
+
+    @display(description=_("size"), ordering="size")
+    def shown_size(self, use: DiskUse) -> str:
+        return filesizeformat(use.size)
 
 
 def _only_to_look_at(model: Any, page: Any) -> None:

@@ -30,6 +30,7 @@ def _register_duties() -> None:
     outbox.register(outbox.Kind("late look", "jobs.late.look", at_once=1))
     routines.every("jobs.tasks.watch", timedelta(minutes=1))
     routines.nightly("jobs.tasks.audit")
+    routines.every("jobs.strays.sweep", timedelta(hours=6))
 
 
 def _take_up(**_: Any) -> None:

@@ -99,8 +99,7 @@ async def send_due(is_stopping: Callable[[], bool] = lambda: False) -> int:
 
 def oldest_wait() -> float:
     """Seconds for which the first call has been due: also one that is being made."""
-    first = _due().order_by("due_at").values_list("due_at", flat=True).first()
-    return max((timezone.now() - first).total_seconds(), 0.0) if first else 0.0
+    return sending.oldest_wait(_due())
 
 
 def _due() -> QuerySet[Callback]:

@@ -20,10 +20,11 @@ from django.db.models import Case, Count, F, Min, Prefetch, Q, QuerySet, Value, 
 from django.db.models.functions import Length, RowNumber
 from django.utils import timezone
 
-from jobs import holders, lifecycle, room, turns
-from jobs.holders import LEASE
+from jobs import lifecycle, room, turns
 from jobs.models import Job, Segment
 from jobs.states import LIVE_SEGMENT, SegmentState
+from speechsite.core import holders
+from speechsite.core.holders import LEASE
 from speechsite.upstreams import routing
 from speechsite.upstreams.models import Offer
 

@@ -27,6 +27,7 @@ from jobs.models import Segment, media_name
 from jobs.outcomes import Delivered
 from speechsite.audio import captions, encode, whole
 from speechsite.audio.decode import NotAudio
+from speechsite.core import scratch
 from speechsite.providers.errors import Garbled
 from speechsite.providers.types import Chunk, WordTime
 
@@ -110,7 +111,7 @@ def store(collected: Collected, segment: Segment) -> Delivered:
 def silence(segment: Segment) -> Delivered:
     """A short rest, for a piece that holds nothing to speak: dashes, say. Blocks."""
     rest = np.zeros(SILENCE_MS * 22_050 // 1000, dtype="<i2")
-    with tempfile.NamedTemporaryFile(prefix="speechsite-", suffix=".flac") as file:
+    with tempfile.NamedTemporaryFile(prefix=scratch.prefix(), suffix=".flac") as file:
         encode.encode_file([rest], "flac_22050", 22_050, Path(file.name))
         stored, size = _save(file, ".flac", segment)
         return Delivered(stored, "flac_22050", SILENCE_MS, size, words_are_exact=True)
@@ -138,7 +139,7 @@ def _keep_samples(collected: Collected, rate: int, segment: Segment) -> Delivere
     if samples == 0:
         raise Garbled("the provider sent no audio")
     name = _flac_for(rate)
-    with tempfile.NamedTemporaryFile(prefix="speechsite-", suffix=".flac") as file:
+    with tempfile.NamedTemporaryFile(prefix=scratch.prefix(), suffix=".flac") as file:
         encode.encode_file(_blocks(collected.file), name, rate, Path(file.name))
         stored, size = _save(file, ".flac", segment)
     return Delivered(stored, name, round(samples * 1000 / rate), size)

@@ -21,6 +21,7 @@ from speechsite.audio.join import Part
 from speechsite.audio.join import join as join_parts
 from speechsite.audio.join import join_growing as join_growing_parts
 from speechsite.audio.peaks import Peaks
+from speechsite.core import scratch
 
 StoredPart = tuple[str, str | None]  # a piece's file and its output format, None for any other
 
@@ -77,7 +78,7 @@ def _found(parts: Iterable[StoredPart]) -> Iterator[Part]:
 
 def _stored(job: Job, write: Callable[..., JoinedFile], stopped: Callable[[], bool]) -> Joined:
     wanted = formats.parse(job.output_format)
-    with tempfile.TemporaryDirectory(prefix="speechsite-") as folder:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as folder:
         path = Path(folder, f"result.{wanted.extension}")
         collector = _Watched(wanted.rate, stopped)
         joined = write(job.output_format, path, peaks=collector)

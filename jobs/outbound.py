@@ -25,6 +25,7 @@ from django.utils.translation import gettext as _
 from jobs import callbacks, sending
 from jobs.errors import OrderError
 from jobs.models import Job
+from jobs.sending import Outcome
 from jobs.webhook_models import EVENTS, Delivery, WebhookEndpoint
 from speechsite.accounts.models import User
 from speechsite.core import loops, safehttp, signing, sql
@@ -171,8 +172,7 @@ async def send_due(is_stopping: Callable[[], bool] = lambda: False) -> int:
 
 def oldest_wait() -> float:
     """Seconds for which the first message has been due: also one that is on its way."""
-    first = _due().order_by("due_at").values_list("due_at", flat=True).first()
-    return max((timezone.now() - first).total_seconds(), 0.0) if first else 0.0
+    return sending.oldest_wait(_due())
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,19 +183,6 @@ class Message:
     url: str
     body: bytes
     headers: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the receiver said; status 0 is no answer."""
-
-    status: int
-    error: str
-    milliseconds: int
-
-    @property
-    def is_taken(self) -> bool:
-        return 200 <= self.status < 300
 
 
 def _due() -> QuerySet[Delivery]:

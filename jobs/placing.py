@@ -15,11 +15,11 @@ from django.utils.translation import gettext as _
 
 from jobs import events, orders, room
 from jobs.errors import OrderError, SiteFull
-from jobs.holders import LEASE
 from jobs.models import Job, Segment, Upload
 from jobs.states import JobState, SegmentState
 from speechsite.accounts.models import ApiKey, User
 from speechsite.core import disk, queue, sql
+from speechsite.core.holders import LEASE
 from speechsite.core.ids import new_id
 from speechsite.credits import ledger, prices, welcome
 from speechsite.credits.models import Wallet

@@ -18,6 +18,7 @@ from jobs.models import Job, Segment, Upload
 from speechsite.audio import captions, decode, encode, formats
 from speechsite.audio.captions import TimedWord
 from speechsite.audio.peaks import Peaks
+from speechsite.core import scratch
 
 PEAKS = 600  # points of a waveform
 
@@ -119,7 +120,7 @@ def _made(source: str, source_format: str, wanted: str) -> str:
     if default_storage.exists(name):
         return name
     form = formats.parse(wanted)
-    with tempfile.TemporaryDirectory(prefix="speechsite-") as folder, ExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as folder, ExitStack() as stack:
         path = Path(folder, f"rendition.{form.extension}")
         blocks = decode.decode(disk.on_disk(source, stack), hint(source_format), rate=form.rate)
         encode.encode_file(blocks, wanted, form.rate, path)

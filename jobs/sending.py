@@ -15,6 +15,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from django.db import connections
+from django.db.models import QuerySet
+from django.utils import timezone
 
 AT_ONCE = 64
 OF_ONE = 4  # messages on the way to one receiver
@@ -39,6 +41,19 @@ class Post:
     note: Callable[[Any, Any], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the receiver said; status 0 is no answer."""
+
+    status: int
+    error: str
+    milliseconds: int
+
+    @property
+    def is_taken(self) -> bool:
+        return 200 <= self.status < 300
+
+
 def fairly(rows: Iterable[tuple[Id, Any]], limit: int, busy: Counter[Any]) -> list[Id]:
     """The first of `(id, receiver)` rows, as many as each receiver has room for."""
     on_the_way, chosen = busy.copy(), list[Id]()
@@ -54,6 +69,12 @@ def fairly(rows: Iterable[tuple[Id, Any]], limit: int, busy: Counter[Any]) -> li
 def full(busy: Counter[Any]) -> Collection[Any]:
     """The receivers that have no room."""
     return [receiver for receiver, number in busy.items() if number >= OF_ONE]
+
+
+def oldest_wait(due: QuerySet[Any]) -> float:
+    """Seconds for which the first of these rows has been due."""
+    first = due.order_by("due_at").values_list("due_at", flat=True).first()
+    return max((timezone.now() - first).total_seconds(), 0.0) if first else 0.0
 
 
 async def drain(post: Post, is_stopping: Callable[[], bool] = lambda: False) -> int:

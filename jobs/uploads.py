@@ -20,7 +20,7 @@ from jobs.models import Job, Upload
 from speechsite.accounts.models import User
 from speechsite.audio import probe
 from speechsite.audio.decode import NotAudio, TooLong
-from speechsite.core import disk
+from speechsite.core import disk, scratch
 from speechsite.core.ids import new_id, new_token
 
 LARGEST = 500 * 1024 * 1024  # bytes
@@ -59,7 +59,7 @@ def take(user: User, file: Uploaded, *, is_test: bool = False) -> Upload:
         raise OrderError(
             "file", message % {"limit": LARGEST // 1024 // 1024}, code="audio_too_long"
         )
-    with tempfile.NamedTemporaryFile(prefix="speechsite-") as copy:
+    with tempfile.NamedTemporaryFile(prefix=scratch.prefix()) as copy:
         digest = hashlib.sha256()
         for block in file.chunks():
             digest.update(block)

@@ -25,6 +25,7 @@ from django.utils import timezone
 from speechsite.accounts.models import User
 from speechsite.audio import probe
 from speechsite.audio.decode import NotAudio, TooLong
+from speechsite.core import scratch
 from speechsite.core.ids import new_id, new_token
 from speechsite.duties import outbox
 from speechsite.providers import types
@@ -189,7 +190,7 @@ def _read(file: Uploaded) -> Recording:
         message = f"A recording has at most {LARGEST // 1024 // 1024} MB, and is not empty."
         raise CloningError("invalid_file_type", message)
     audio = b"".join(file.chunks())
-    with tempfile.NamedTemporaryFile(prefix="speechsite-") as copy:
+    with tempfile.NamedTemporaryFile(prefix=scratch.prefix()) as copy:
         copy.write(audio)
         copy.flush()
         try:

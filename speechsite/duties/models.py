@@ -45,6 +45,8 @@ class Routine(models.Model):
     began_at = models.DateTimeField(_("last begun"), null=True, blank=True)
     ended_at = models.DateTimeField(_("last ended"), null=True, blank=True)
     error = models.CharField(_("last error"), max_length=200, blank=True)
+    # What it has counted since the site was made, by what it calls it.
+    counts = models.JSONField(_("counted"), default=dict, blank=True)
 
     class Meta:
         ordering = ("name",)

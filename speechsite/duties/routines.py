@@ -36,7 +36,10 @@ PLANS: dict[str, Plan] = {}
 
 
 def every(function: str, pause: timedelta) -> None:
-    """Have a function, by its dotted name, called again and again; called when the site loads."""
+    """Have a function, by its dotted name, called again and again; called when the site loads.
+
+    What it returns, numbers by name if anything, is added up: see `counts`.
+    """
     PLANS[function] = Plan(function, lambda now: now + pause, is_now_at_first=True)
 
 
@@ -67,21 +70,28 @@ def run(name: str) -> None:
     is_due = Q(due_at__lte=now)
     if not row.filter(leases.free() & is_due).update(lease_until=now + leases.LEASE, began_at=now):
         return
-    error = ""
+    error, counted = "", None
     with leases.kept(row):
         try:
-            import_string(PLANS[name].function)()
+            counted = import_string(PLANS[name].function)()
         except Exception as failed:
             logger.exception("%s failed", name)
             error = f"{type(failed).__name__}: {failed}"[:200].replace("\x00", "")
     ended = timezone.now()
     following = PLANS[name].following(ended)
+    if counted:
+        _add_up(name, counted)
     row.update(
         ended_at=ended,
         lease_until=None,
         error=error,
         due_at=min(following, ended + TRY_AGAIN) if error else following,
     )
+
+
+def counts(name: str) -> dict[str, int]:
+    """What a routine has counted in all, by what it calls it."""
+    return Routine.objects.filter(pk=name).values_list("counts", flat=True).first() or {}
 
 
 def lateness(since: datetime) -> dict[str, float]:
@@ -94,6 +104,13 @@ def lateness(since: datetime) -> dict[str, float]:
     for name, plan in PLANS.items():
         due_at.setdefault(name, since if plan.is_now_at_first else now)
     return {name: max((now - max(due_at[name], since)).total_seconds(), 0.0) for name in PLANS}
+
+
+def _add_up(name: str, counted: dict[str, int]) -> None:
+    """Keep what a routine has counted; its lease is ours, so nobody else writes it."""
+    before = counts(name)
+    total = {kind: before.get(kind, 0) + number for kind, number in counted.items()}
+    Routine.objects.filter(pk=name).update(counts={**before, **total})
 
 
 def _begin_with(plan: Plan) -> Routine:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Count, Q, Sum
 from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -14,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from jobs import audits
-from jobs.models import Job, Segment
+from jobs.models import DiskUse, Job, Segment
 from jobs.states import JobState
 from speechsite.credits import prices
 from speechsite.credits.models import LedgerEntry, Wallet
@@ -63,6 +64,11 @@ def _now() -> list[dict[str, Any]]:
         _card(_("Segments under way"), live),
         _card(_("Credits held"), prices.format_credits(held)),
         _ledger(),
+        _card(
+            _("Stored files"),
+            filesizeformat(DiskUse.objects.aggregate(sum=Sum("size"))["sum"] or 0),
+            link=reverse("admin:jobs_diskuse_changelist"),
+        ),
     ]
 
 

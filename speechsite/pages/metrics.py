@@ -15,17 +15,17 @@ from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from jobs import audits
-from jobs.models import Job, Segment
+from jobs.models import DiskUse, Job, Segment
 from jobs.states import JobState, SegmentState
 from speechsite.accounts import staff
 from speechsite.core import kin
 from speechsite.credits.models import MILLI, Wallet
-from speechsite.duties import outbox
+from speechsite.duties import outbox, routines
 from speechsite.pages import health
 from speechsite.upstreams.models import Channel
 
@@ -103,6 +103,19 @@ def _duties() -> Iterator[Metric]:
     )
 
 
+def _files() -> Iterator[Metric]:
+    swept = {"file": 0, "temporary": 0} | routines.counts("jobs.strays.sweep")
+    family = CounterMetricFamily(
+        "speechsite_swept", "Files of killed work that were deleted.", labels=["kind"]
+    )
+    for kind, number in swept.items():
+        family.add_metric([kind], number)
+    yield family
+    sizes = DiskUse.objects.order_by().values_list("kind").annotate(sum=Sum("size"))
+    kinds = dict.fromkeys(DiskUse.Kind.values, 0) | dict(sizes)
+    yield _gauge("speechsite_disk_bytes", "Bytes of stored files at the last sweep.", kinds)
+
+
 def _processes() -> Iterator[Metric]:
     yield _gauge(
         "speechsite_process_deaths",
@@ -171,6 +184,7 @@ FIGURES: tuple[Callable[[], Iterator[Metric]], ...] = (
     _segments,
     _queue,
     _duties,
+    _files,
     _processes,
     _credits,
     _ledger,

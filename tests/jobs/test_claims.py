@@ -16,11 +16,12 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs import claims, holders, lifecycle, turns
+from jobs import claims, lifecycle, turns
 from jobs.models import Job, Segment
 from jobs.outcomes import Accepted, Delivered, Postponed
 from jobs.states import JobState, SegmentState
 from speechsite.accounts.models import User
+from speechsite.core import holders
 from speechsite.upstreams.models import Channel, Offer
 from tests.credits.test_races import ON_POSTGRESQL, crowd
 from tests.jobs.conftest import claimed, delivered
@@ -224,7 +225,7 @@ def test_a_join_is_taken_once_until_its_lease_runs_out(place: Place, channel: Ch
 
 def name_of_another_process(*, killed: bool) -> tuple[str, subprocess.Popen[str]]:
     """What a real process calls itself; when killed, nobody has waited for it yet."""
-    code = "from jobs import holders; print(holders.new_name(), flush=True); input()"
+    code = "from speechsite.core import holders; print(holders.new_name(), flush=True); input()"
     process = subprocess.Popen(
         [sys.executable, "-c", f"import django; django.setup(); {code}"],
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "speechsite.settings"},

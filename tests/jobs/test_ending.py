@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from django.core.files.storage import default_storage
 
-from jobs import claims, ending, files, holders, lifecycle, renditions, streaming
+from jobs import claims, ending, files, lifecycle, renditions, streaming
 from jobs.models import Job
 from jobs.placing import Origin, Speaker
 from jobs.states import JobState, SegmentState
+from speechsite.core import holders
 from speechsite.credits import ledger
 from speechsite.duties.models import Duty
 from speechsite.upstreams.models import Channel

@@ -17,6 +17,7 @@ from jobs.models import Job, NumberedFile, Segment
 from speechsite.api.minimax import answers
 from speechsite.audio import formats
 from speechsite.audio.join import Part, join
+from speechsite.core import scratch
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def titles(job: Job) -> list[dict[str, Any]]:
 
 def _add(archive: tarfile.TarFile, numbered: NumberedFile, job: Job, recording: Recording) -> None:
     form = formats.parse(job.output_format)
-    with tempfile.TemporaryDirectory(prefix="speechsite-") as folder, ExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as folder, ExitStack() as stack:
         path = _sound(job, numbered, recording, Path(folder), stack)
         size = path.stat().st_size
         with path.open("rb") as sound:

@@ -40,6 +40,11 @@ def is_dead(name: str) -> bool:
     return _began(int(pid)) != began
 
 
+def is_ours(machine: str) -> bool:
+    """Whether a name's first part is this machine's."""
+    return machine == _machine()
+
+
 @lru_cache(maxsize=1)
 def _machine() -> str:
     """The host and its process numbers: two containers may share the one or the other.
