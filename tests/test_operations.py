@@ -53,7 +53,7 @@ def test_ready_when_everything_works(client: Client, db: None) -> None:
     assert response.status_code == 200, response.content
     assert {name: part["ok"] for name, part in response.json()["checks"].items()} == {
         "database": True, "migrations": True, "queue": True, "duties": True, "processes": True,
-        "engine": True, "credits": True,
+        "engine": True, "credits": True, "disk": True,
     }  # fmt: skip
 
 
