@@ -220,6 +220,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 EMAIL_URL = env.text("EMAIL_URL")
 HAS_EMAIL = bool(EMAIL_URL)
+MAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"  # sends what waits in the outbox
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "speechsite@localhost")
 if HAS_EMAIL:
     from speechsite.core.mailurl import email_settings

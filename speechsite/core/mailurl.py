@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from speechsite.core.env import BadSetting
 
+PATIENCE = 30  # seconds that a mail server may be silent
 EXAMPLE = "EMAIL_URL must look like smtp://user:password@host:587/?tls=1"
 
 
@@ -24,7 +25,10 @@ def email_settings(url: str) -> dict[str, Any]:
     query = parse_qs(parts.query)
     is_ssl = parts.scheme == "smtps"
     return {
-        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        # No page waits for a mail server: mails are duties, sent by MAIL_BACKEND.
+        "EMAIL_BACKEND": "speechsite.pages.mails.OutboxBackend",
+        "MAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_TIMEOUT": PATIENCE,
         "EMAIL_HOST": parts.hostname,
         "EMAIL_PORT": port or (465 if is_ssl else 587),
         "EMAIL_HOST_USER": unquote(parts.username or ""),
