@@ -19,7 +19,9 @@ MOST = 500
 BLOCK = 256 * 1024
 
 
-def respond(user_id: int, ids: Sequence[str], name: str) -> HttpResponseBase:
+def respond(
+    user_id: int, ids: Sequence[str], name: str, *, with_captions: bool = True
+) -> HttpResponseBase:
     """The finished jobs among these, as one zip with numbered names."""
     chosen = [UUID(hex=one) for one in ids[:MOST]]
     jobs = list(
@@ -31,7 +33,9 @@ def respond(user_id: int, ids: Sequence[str], name: str) -> HttpResponseBase:
     )
     if not jobs:
         raise Http404
-    response = StreamingHttpResponse(_threaded(_zip(jobs)), content_type="application/zip")
+    response = StreamingHttpResponse(
+        _threaded(_zip(jobs, with_captions=with_captions)), content_type="application/zip"
+    )
     disposition = content_disposition_header(True, name)
     if disposition:
         response["Content-Disposition"] = disposition
@@ -46,16 +50,18 @@ async def _threaded(blocks: Generator[bytes]) -> AsyncIterator[bytes]:
         blocks.close()
 
 
-def _zip(jobs: Sequence[Job]) -> Generator[bytes]:
+def _zip(jobs: Sequence[Job], *, with_captions: bool = True) -> Generator[bytes]:
     outlet = _Outlet()
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED) as archive:
         for number, job in enumerate(jobs, start=1):
-            yield from _pack(archive, outlet, number, job)
+            yield from _pack(archive, outlet, number, job, with_captions)
     yield outlet.taken()
 
 
-def _pack(archive: zipfile.ZipFile, outlet: _Outlet, number: int, job: Job) -> Iterator[bytes]:
-    """One result and its captions; a result that was deleted meanwhile is left out."""
+def _pack(
+    archive: zipfile.ZipFile, outlet: _Outlet, number: int, job: Job, with_captions: bool
+) -> Iterator[bytes]:
+    """One result, and its captions if they are wanted; a result that was deleted meanwhile is left out."""
     try:
         source = default_storage.open(job.audio)
     except FileNotFoundError:
@@ -67,7 +73,7 @@ def _pack(archive: zipfile.ZipFile, outlet: _Outlet, number: int, job: Job) -> I
         while block := source.read(BLOCK):
             target.write(block)
             yield outlet.taken()
-    if job.text:
+    if with_captions and job.text:
         captions = renditions.captions_of(job, "srt")
         archive.writestr(f"{number:03d}_{names.file_name(job, 'srt')}", captions)
     yield outlet.taken()

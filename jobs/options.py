@@ -79,9 +79,14 @@ def _context_after(value: Any) -> str:
     return _text("next_text", value)[:LONGEST_CONTEXT]
 
 
+def is_language(tag: str) -> bool:
+    """Whether this has the form of a language tag, such as en or pt-BR."""
+    return LANGUAGE.fullmatch(tag.strip()) is not None
+
+
 def _language(value: Any) -> str:
     tag = _text("language", value).strip()
-    if tag and not LANGUAGE.fullmatch(tag):
+    if tag and not is_language(tag):
         raise _refusal("language", _("The language must be a tag such as en or pt-BR."))
     return tag.replace("_", "-")
 

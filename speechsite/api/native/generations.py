@@ -18,7 +18,16 @@ from jobs.models import Job, JobQuerySet, Reference
 from jobs.states import FINAL_JOB
 from speechsite.api import idempotency, reading, waiting
 from speechsite.api.errors import Invalid
-from speechsite.api.native import base, describing, ids, inputs, placing, schema, wire
+from speechsite.api.native import (
+    base,
+    describing,
+    ids,
+    inputs,
+    placing,
+    schema,
+    unheard,
+    wire,
+)
 from speechsite.api.native.schema import operation
 
 LONGEST_WAIT = 60
@@ -40,9 +49,11 @@ def patient(view: Callable[..., Any]) -> Callable[..., Any]:
             return response
         if not job.is_finished:
             job = await waiting.finished(job.pk, seconds)
-            response.data = await sync_to_async(describing.generation)(
+            body = await sync_to_async(describing.generation)(
                 job, origin=reading.origin_of(request), with_progress=True
             )
+            told = {name: response.data[name] for name in ("warnings",) if name in response.data}
+            response.data = body | told
         if job.is_finished:
             del response["Retry-After"]
         response["Preference-Applied"] = f"wait={seconds}"
@@ -115,7 +126,11 @@ class Generations(GenerationView):
         key = idempotency.key_of(request._request)
         body = base.body_of(request._request)
         order = base.checked(inputs.GenerationRequestSerializer, body)
-        return self.answer(placing.place(self.caller, order, key=key, body=body), 201)
+        job = placing.place(self.caller, order, key=key, body=body)
+        response = self.answer(job, 201)
+        if warnings := [*unheard.of_body(body, order), *unheard.of_job(job)]:
+            response.data["warnings"] = warnings
+        return response
 
 
 class Generation(GenerationView):

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from jobs.models import Job
+from jobs.options import is_language
 from speechsite.api import idempotency, ordering, worlds
 from speechsite.api.auth import Caller
 from speechsite.api.errors import ApiError, Conflict, Invalid
@@ -173,7 +174,10 @@ def _settings(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _options(params: Mapping[str, Any]) -> dict[str, Any]:
-    return {ours: params.get(theirs) for theirs, ours in OPTIONS.items()}
+    found = {ours: params.get(theirs) for theirs, ours in OPTIONS.items()}
+    if not is_language(found["language"] or ""):
+        found["language"] = None  # a soft wish: `unheard` tells of it
+    return found
 
 
 def _voice_id(caller: Caller, given: str) -> str:

@@ -80,6 +80,13 @@ class ProgressSerializer(Shape):
     segments_total = serializers.IntegerField()
 
 
+class WarningSerializer(Shape):
+    """Something of the order that was not heard."""
+
+    field = serializers.CharField()  # type: ignore[assignment]
+    message = serializers.CharField()
+
+
 class GenerationSerializer(Shape):
     """Ask again until the status is `succeeded`, `failed` or `canceled`.
 
@@ -101,6 +108,9 @@ class GenerationSerializer(Shape):
         required=False, help_text="Made with a test key: it cost nothing."
     )
     progress = ProgressSerializer(required=False, help_text="While the status is `processing`.")
+    warnings = WarningSerializer(
+        many=True, required=False, help_text="When it is ordered: what of the order was ignored."
+    )
 
 
 class PageSerializer(Shape):

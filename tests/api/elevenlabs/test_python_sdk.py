@@ -232,7 +232,8 @@ def test_several_items_come_as_a_zip(client: ElevenLabs, item: str) -> None:
     ids = [one.history_item_id for one in listed if one.content_type == "audio/mpeg"][:2]
     archive = b"".join(client.history.download(history_item_ids=ids))
     names = zipfile.ZipFile(io.BytesIO(archive)).namelist()
-    assert sum(name.endswith(".mp3") for name in names) == len(ids)
+    assert [name for name in names if not name.endswith(".mp3")] == []
+    assert len(names) == len(ids)
 
 
 def test_audio_can_be_fetched_right_after_speaking(client: ElevenLabs, item: str) -> None:

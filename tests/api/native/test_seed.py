@@ -105,3 +105,27 @@ def test_what_the_seed_forbids_is_refused_to_a_test_key_too(
 ) -> None:
     answer = tester.order({**REQUEST, **change})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_documents_own_placeholders_are_taken(upstream: Site, partner: Partner) -> None:
+    """Whoever copies the minimal request word for word sends its hints as values."""
+    hints = {
+        "previous_text": "可選:上一段上下文",
+        "next_text": "可選:下一段上下文",
+        "language_code": "可選:如 en 或 zh",
+    }
+    body = {**REQUEST, "params": {**REQUEST["params"], **hints}, "webhook": "later", "Zürich": 1}
+    answer = partner.order(body)
+    assert answer.status_code == 201
+    assert list(answer.json())[:9] == FIELDS
+    fields = [one["field"] for one in answer.json()["warnings"]]
+    assert fields == ["webhook", "Zürich", "params.language_code"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_that_is_heard_whole_has_no_warnings(upstream: Site, partner: Partner) -> None:
+    answer = partner.order(REQUEST)
+    assert answer.status_code == 201
+    unheard = [one["field"] for one in answer.json().get("warnings", [])]
+    assert "params.language_code" not in unheard
