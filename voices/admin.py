@@ -33,6 +33,10 @@ class ChannelAdmin(ChannelPage):
     actions = (*ChannelPage.actions, "sync_channels")
     actions_detail = (*ChannelPage.actions_detail, "sync_voices")
 
+    def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        sync.begin([obj])
+
     @admin.action(description=_("Sync voices"), permissions=["change"])
     def sync_channels(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:
         for channel in queryset:

@@ -219,7 +219,7 @@ def _clone(
 
     async def call() -> str:
         async with channels.open_adapter(channel) as adapter:
-            return (await adapter.clone(name, samples, labels)).id
+            return (await adapter.clone(name, samples, {**labels, **types.MADE_HERE})).id
 
     return asyncio.run(call())
 

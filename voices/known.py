@@ -7,48 +7,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from speechsite.providers.elevenlabs import known as elevenlabs
 from speechsite.providers.kie import voices as kie
+from speechsite.providers.minimax import known as minimax
 from speechsite.providers.rivya import adapter as rivya
 from voices.models import Voice
-
-# Of the examples in ElevenLabs' documents; which of its accounts have them differs.
-ELEVENLABS = {
-    "JBFqnCBsd6RMkjVDRZzb": "George",
-    "21m00Tcm4TlvDq8ikWAM": "Rachel",
-    "EXAVITQu4vr4xnSDxMaL": "Sarah",
-    "TX3LPaxmHKxFdv7VOQHJ": "Liam",
-    "pNInz6obpgDQGcFmaJgB": "Adam",
-    "XB0fDUnXU5powFXDhCwa": "Charlotte",
-    "9BWtsMINqrJLrRacOk9x": "Aria",
-    "CwhRBWXzGAHq8TQ4Fs17": "Roger",
-}
-MANDARIN = "Chinese (Mandarin)_"
-MINIMAX = (
-    "audiobook_male_1",
-    "moss_audio_ce44fc67-7ce3-11f0-8de5-96e35d26fb85",
-    "male-qn-qingse",
-    "male-qn-jingying",
-    "male-qn-badao",
-    "male-qn-daxuesheng",
-    "female-shaonv",
-    "female-yujie",
-    "female-chengshu",
-    "female-tianmei",
-    f"{MANDARIN}Reliable_Executive",
-    f"{MANDARIN}News_Anchor",
-    f"{MANDARIN}Mature_Woman",
-    f"{MANDARIN}Lyrical_Voice",
-    f"{MANDARIN}Radio_Host",
-    f"{MANDARIN}Gentleman",
-    "Cantonese_GentleLady",
-    "English_Graceful_Lady",
-    "English_Insightful_Speaker",
-    "English_radiant_girl",
-    "English_Persuasive_Man",
-    "English_expressive_narrator",
-    "English_Trustworthy_Man",
-    "Japanese_Whisper_Belle",
-)
 
 
 def voice_of(external_id: str) -> Voice | None:
@@ -84,8 +47,10 @@ def id_of(name: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def _voices() -> dict[str, Voice]:
-    listed = {info.id: info.name for info in (*rivya.VOICES, *kie.VOICES)}
-    named = {**ELEVENLABS, **{id: name for id, name in listed.items() if id not in ELEVENLABS}}
+    # Two providers have a Liam and mean the same one; the first to name a voice is right.
+    named: dict[str, str] = {}
+    for info in (*elevenlabs.VOICES, *rivya.VOICES, *kie.VOICES):
+        named.setdefault(info.id, info.name)
     rows = [Voice(family="elevenlabs", external_id=id, name=name) for id, name in named.items()]
-    rows += [Voice(family="minimax", external_id=id, name=id) for id in MINIMAX]
+    rows += [Voice(family="minimax", external_id=one.id, name=one.id) for one in minimax.VOICES]
     return {row.external_id: row for row in rows}

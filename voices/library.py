@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from django.conf import settings
 from django.core.paginator import Page, Paginator
 from django.db.models import CharField, Count, Q
-from django.utils import timezone
 
 from speechsite.accounts.models import User
 from speechsite.core import sql
-from speechsite.providers.types import VoiceInfo
 from speechsite.upstreams import catalogue
 from speechsite.upstreams.models import Offer
+from voices import listing
 from voices.languages import language_name
 from voices.models import SpeechModel, Voice, VoiceQuerySet
 
@@ -28,15 +24,6 @@ DEFAULT_VOICE = {"en": "heart", "zh-hans": "zh-cn", "zh-hant": "zh-cn"}
 
 class NoVoice(Exception):
     """The library holds no voice that could be used."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What a sync changed."""
-
-    added: tuple[str, ...] = ()
-    retired: tuple[str, ...] = ()
-    returned: tuple[str, ...] = ()
 
 
 def load() -> None:
@@ -58,45 +45,7 @@ def load() -> None:
         )
     from speechsite.providers.builtin import engines
 
-    store("builtin", "builtin", engines.voices(settings.VOICES_DIR))
-
-
-def store(channel: str, family: str, infos: Sequence[VoiceInfo]) -> Difference:
-    """Bring a family's public voices in line with what one channel lists.
-
-    A voice that no channel lists any longer is retired, never deleted, and comes
-    back when it is listed again.
-    """
-    have = {voice.external_id: voice for voice in Voice.objects.filter(family=family)}
-    listed = {info.id: info for info in infos}
-    added = [info for info in listed.values() if info.id not in have]
-    Voice.objects.bulk_create(
-        [_voice(channel, family, info, place) for place, info in enumerate(added)],
-        ignore_conflicts=True,
-    )
-    returned: list[str] = []
-    gone: list[str] = []
-    for voice in have.values():
-        if voice.owner_id is not None:
-            continue
-        was_usable = voice.is_usable
-        if not _note_listing(voice, channel, is_listed=voice.external_id in listed):
-            continue
-        if voice.is_usable != was_usable:
-            (returned if voice.is_usable else gone).append(voice.name)
-    return Difference(tuple(info.name for info in added), tuple(gone), tuple(returned))
-
-
-def _note_listing(voice: Voice, channel: str, *, is_listed: bool) -> bool:
-    """Write down whether a channel lists a voice; False when nothing changed."""
-    names = set(voice.listed_by)
-    changed = names | {channel} if is_listed else names - {channel}
-    retired = None if changed else (voice.retired_at or timezone.now())
-    if changed == names and (retired is None) == (voice.retired_at is None):
-        return False
-    voice.listed_by, voice.retired_at = sorted(changed), retired
-    voice.save(update_fields=["listed_by", "retired_at"])
-    return True
+    listing.store("builtin", "builtin", engines.voices(settings.VOICES_DIR))
 
 
 def search(user: User, *, page: int = 1, **wanted: str) -> Page[Voice]:
@@ -182,7 +131,7 @@ def default_voice(user: User) -> Voice:
     wanted = DEFAULT_VOICE.get(get_language() or "en", "heart")
     voice = voices.filter(family="builtin", external_id=wanted).first() or voices.first()
     if voice is None:
-        raise NoVoice("the library is empty: run manage.py synccatalogue")
+        raise NoVoice("no enabled channel has a voice: see Channels in the administration")
     return voice
 
 
@@ -223,23 +172,3 @@ def model_named(name: str) -> SpeechModel | None:
     if slug is None:
         return None
     return _ENABLED.first(slug)
-
-
-def _voice(channel: str, family: str, info: VoiceInfo, position: int) -> Voice:
-    return Voice(
-        listed_by=[channel],
-        family=family,
-        external_id=info.id,
-        name=info.name[:120],
-        language=info.languages[0] if info.languages else "",
-        languages=list(info.languages),
-        gender=info.gender,
-        accent=info.accent[:60],
-        age=info.age[:30],
-        use_case=info.use_case[:60],
-        category=info.category[:20],
-        description=info.description[:400],
-        labels=dict(info.labels),
-        preview_url=info.preview_url[:500],
-        position=position,
-    )

@@ -121,12 +121,10 @@ def _note_failure(kind: Kind, duty: Duty, error: Exception) -> None:
         return
     logger.warning("%s %s: %s", kind.name, duty.key, said)
     pause = min(FIRST_PAUSE * 2 ** min(duty.attempts, 20), LONGEST_PAUSE)
-    _row(duty).update(
-        attempts=duty.attempts + 1,
-        error=said,
-        lease_until=None,
-        due_at=now + timedelta(seconds=pause),
-    )
+    told: dict[str, Any] = {"attempts": duty.attempts + 1, "error": said, "lease_until": None}
+    later = now + timedelta(seconds=pause)
+    if not _row(duty).filter(token=duty.token).update(**told, due_at=later):
+        _row(duty).update(**told)  # asked for again meanwhile: that is due now
 
 
 def _row(duty: Duty) -> Any:

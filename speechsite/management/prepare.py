@@ -52,12 +52,13 @@ def collect_static() -> bool:
 
 
 def load_catalogue() -> None:
-    """Models, voices, prices and the queue's safety net."""
+    """Models, voices, prices and the queue's safety net. Asks no provider: duties do."""
     from jobs import tasks
     from speechsite.credits import prices
-    from voices import library
+    from voices import library, sync
 
     library.load()
+    sync.begin_all()
     prices.load_default_prices()
     tasks.ensure_schedules()
 

@@ -42,6 +42,8 @@ class Adapter:
     # Of what an order may ask beside its settings, what this provider can be told; an order
     # for it carries nothing else. Neighbouring text is `Feature.CONTEXT`.
     takes: ClassVar[frozenset[str]] = frozenset()
+    # Voices that can be ordered before the account has been asked for its own.
+    known_voices: ClassVar[tuple[VoiceInfo, ...]] = ()
 
     def __init__(
         self,

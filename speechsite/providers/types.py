@@ -141,6 +141,10 @@ class UpstreamEvent:
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 
+# Labels of voices that a site like this one made for somebody: they are nobody else's.
+MADE_HERE: Mapping[str, str] = {"made_by": "speechsite"}
+
+
 @dataclass(frozen=True, slots=True)
 class VoiceInfo:
     """A voice as a provider lists it."""

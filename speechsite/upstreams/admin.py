@@ -12,13 +12,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 
 from speechsite.core.adminpages import Page
-from speechsite.upstreams import catalogue, health, trial
+from speechsite.upstreams import catalogue, health, listing, trial
 from speechsite.upstreams.forms import ChannelForm, NewChannelForm, key_names
 from speechsite.upstreams.models import Channel, Offer
 
@@ -48,11 +50,11 @@ class ChannelPage(Page):
     """One account at a provider. Its keys can be typed in and are not shown anywhere."""
 
     list_display = (
-        "name", "adapter", "health", "is_enabled", "priority", "weight", "concurrency", "origin",
+        "name", "adapter", "health", "voices", "is_enabled", "priority", "weight", "concurrency", "origin",
     )  # fmt: skip
     list_filter = ("adapter", "is_enabled", "breaker")
     search_fields = ("name", "slug", "base_url")
-    readonly_fields = ("slug", "origin", "created_at", *HEALTH)
+    readonly_fields = ("slug", "origin", "created_at", *HEALTH, "voices")
     form = ChannelForm
     actions: tuple[str, ...] = ("test_channels", "reset_breakers")
     actions_detail: tuple[str, ...] = ("test_channel", "reset_breaker")
@@ -60,6 +62,14 @@ class ChannelPage(Page):
     @display(description=_("health"), label=BREAKER_COLOURS, ordering="breaker")
     def health(self, channel: Channel) -> Any:
         return channel.breaker, channel.get_breaker_display()
+
+    @display(description=_("voices"), ordering="voices_at")
+    def voices(self, channel: Channel) -> SafeString:
+        told, besides = listing.state(channel)
+        block = (
+            '<strong class="font-normal">{}</strong><p class="max-w-sm whitespace-normal">{}</p>'
+        )
+        return format_html(block, told, besides)
 
     def get_form(
         self, request: HttpRequest, obj: Channel | None = None, change: bool = False, **kwargs: Any
@@ -76,7 +86,7 @@ class ChannelPage(Page):
             (None, {"fields": ("name", "slug", "adapter", "base_url", "is_enabled")}),
             (_("Credentials"), _credentials(obj)),
             (_("How much it may take"), {"fields": limits}),
-            (_("Health"), {"fields": HEALTH}),
+            (_("Health"), {"fields": (*HEALTH, "voices")}),
             (_("Details"), details),
         ]
 

@@ -48,6 +48,11 @@ class Channel(models.Model):
     failures = models.PositiveIntegerField(default=0, editable=False)
     resting_until = models.DateTimeField(null=True, blank=True, editable=False)
     last_error = models.CharField(max_length=300, blank=True, editable=False)
+    # When its voices were last listed, and why they were not since: the name of an error of
+    # the provider, and its words.
+    voices_at = models.DateTimeField(_("voices listed"), null=True, blank=True, editable=False)
+    voices_problem = models.CharField(max_length=30, blank=True, editable=False)
+    voices_error = models.CharField(max_length=300, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

@@ -24,7 +24,7 @@ from speechsite.providers.types import VoiceInfo
 from speechsite.upstreams.models import Channel, Offer
 from tests.fakes.tones import tone
 from tests.jobs.upstream_site import LIAM, Site, settled
-from voices import library, sync
+from voices import listing, sync
 from voices.models import SpeechModel, Voice
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -203,8 +203,8 @@ def test_an_empty_list_or_a_silent_provider_retires_nobody(open_site: Open) -> N
 
 def test_storing_the_same_voices_twice_changes_nothing(catalogue: None) -> None:
     infos = [VoiceInfo(id="a", name="A"), VoiceInfo(id="b", name="B")]
-    assert library.store("x", "elevenlabs", infos).added == ("A", "B")
-    assert library.store("x", "elevenlabs", infos) == library.Difference()
+    assert listing.store("x", "elevenlabs", infos).added == ("A", "B")
+    assert listing.store("x", "elevenlabs", infos) == listing.Difference()
 
 
 # --- credentials -----------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from speechsite.providers.elevenlabs import history, refusals, sound, voices, wire
+from speechsite.providers.elevenlabs import history, known, refusals, sound, voices, wire
 from speechsite.providers.elevenlabs.times import WordTimer
 from speechsite.providers.errors import Garbled, ProviderError, Rejected, Unclear, Unsupported
 from speechsite.providers.http import HttpAdapter, sane_cost
@@ -48,6 +48,7 @@ class ElevenLabs(HttpAdapter):
     controls = frozenset(wire.SETTINGS)
     formats = wire.FORMATS
     takes = frozenset({"language", "seed"})
+    known_voices = known.VOICES
     features = frozenset(
         {
             Feature.SPEAK,

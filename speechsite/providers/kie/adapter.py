@@ -80,6 +80,7 @@ class Kie(HttpAdapter):
     )
     controls: ClassVar[frozenset[str]] = frozenset({"stability", "similarity", "style", "speed"})
     takes: ClassVar[frozenset[str]] = frozenset({"language"})
+    known_voices: ClassVar[tuple[VoiceInfo, ...]] = VOICES
     clock: Callable[[], float] = staticmethod(time.time)
 
     def error_from(self, response: httpx.Response) -> ProviderError | None:

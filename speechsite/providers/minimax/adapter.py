@@ -26,7 +26,7 @@ from speechsite.providers.errors import (
     Unsupported,
 )
 from speechsite.providers.http import DOWNLOAD_LIMIT, HttpAdapter, sane_cost
-from speechsite.providers.minimax import archive, refusals, stream, titles, voices, wire
+from speechsite.providers.minimax import archive, known, refusals, stream, titles, voices, wire
 from speechsite.providers.types import (
     Chunk,
     CleaningOrder,
@@ -64,6 +64,7 @@ class MiniMax(HttpAdapter):
     default_base_url = "https://api.minimax.io"
     controls = frozenset(wire.SETTINGS)
     takes = frozenset({"language", "pronunciations", "voice_modify", "watermark"})
+    known_voices = known.VOICES
     features = frozenset(
         {
             Feature.SUBMIT,
@@ -172,7 +173,7 @@ class MiniMax(HttpAdapter):
             raise Unsupported("MiniMax clones from exactly one recording")
         sample = samples[0]
         file_id = await self._upload("voice_clone", sample.filename, sample.audio)
-        voice = f"speechsite-{secrets.token_hex(8)}"
+        voice = f"{voices.OURS}{secrets.token_hex(8)}"
         answer = await self._spend("/v1/voice_clone", {"file_id": file_id, "voice_id": voice})
         return VoiceInfo(
             id=voice,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from speechsite.providers.types import VoiceInfo
+from speechsite.providers.types import MADE_HERE, VoiceInfo
 
+OURS = "speechsite-"  # how the ids of voices begin that such a site made
 KINDS = {"system_voice": "premade", "voice_cloning": "cloned", "voice_generation": "generated"}
 
 # System voices begin with the language that they are at home in.
@@ -40,4 +41,5 @@ def _voice(voice: Mapping[str, Any], category: str) -> VoiceInfo:
         languages=(language,) if language else (),
         description=" ".join(line for line in lines if line),
         category=category,
+        labels=MADE_HERE if voice_id.startswith(OURS) else {},
     )

@@ -74,6 +74,7 @@ class Rivya(HttpAdapter):
     )
     controls: ClassVar[frozenset[str]] = frozenset({"stability", "similarity", "style", "speed"})
     takes: ClassVar[frozenset[str]] = frozenset({"language"})
+    known_voices: ClassVar[tuple[VoiceInfo, ...]] = VOICES
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
