@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -134,6 +135,20 @@ def check_data_dir(**_: Any) -> list[CheckMessage]:
             f"DATA_DIR: {place} cannot be written.",
             hint="Name a folder that this user may write to.",
             id="speechsite.E004",
+        )
+    ]
+
+
+@register()
+def check_sqlite(**_: Any) -> list[CheckMessage]:
+    """The ledger moves a pocket and reads it in one statement."""
+    if not settings.IS_SQLITE or sqlite3.sqlite_version_info >= (3, 35):
+        return []
+    return [
+        Error(
+            f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or later is needed.",
+            hint="Take a Python that brings a later one, or PostgreSQL.",
+            id="speechsite.E010",
         )
     ]
 

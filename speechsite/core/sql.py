@@ -34,7 +34,7 @@ def changed(statement: str, values: Sequence[Any]) -> int:
 
 
 def rows(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """What a SELECT finds."""
+    """What a SELECT finds, or an UPDATE with RETURNING changed."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return list(cursor.fetchall())

@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum, Window
 from django.db.models.functions import Coalesce
 
 from speechsite.credits.models import LedgerEntry, Wallet
@@ -54,6 +54,7 @@ def differences(open_jobs: OpenJobs | None = None) -> Iterator[Difference]:
     """The differences one by one, all seen at the same moment of the database."""
     with _one_moment():
         yield from _pockets_against_entries()
+        yield from _balances_along_the_way()
         yield from _entries_without_their_job()
         yield from _jobs_against_their_hold()
         if open_jobs is not None:
@@ -88,6 +89,15 @@ def _pockets_against_entries() -> Iterator[Difference]:
                 yield Difference(
                     subject, f"{pocket} is not the sum of its entries", expected, found
                 )
+
+
+def _balances_along_the_way() -> Iterator[Difference]:
+    """Each entry names what was free to spend after it."""
+    added = Window(Sum("available_delta"), partition_by="wallet_id", order_by="id")
+    entries = LedgerEntry.objects.annotate(added=added).order_by("pk")
+    for entry in entries.exclude(available_after=F("added")).iterator():
+        problem = "the balance it names is not the sum up to it"
+        yield Difference(f"entry {entry.pk}", problem, int(entry.added), entry.available_after)
 
 
 def _entries_without_their_job() -> Iterator[Difference]:

@@ -62,6 +62,7 @@ Kind = LedgerEntry.Kind
 _MOVE = """
     UPDATE credits_wallet SET available = available + %s, held = held + %s
     WHERE id = %s AND available >= %s AND available <= %s AND held >= %s
+    RETURNING available
 """
 
 _OF_JOB = sql.Query(
@@ -253,10 +254,17 @@ def _record(wallet: Wallet, entry: LedgerEntry, *, key: str) -> LedgerEntry:
 
 
 def _move(wallet: Wallet, entry: LedgerEntry) -> bool:
-    """One guarded UPDATE: a pocket can neither go below zero nor over its brim."""
+    """One guarded UPDATE: a pocket can neither go below zero nor over its brim.
+
+    The wallet is locked from here to the end of the transaction, so the balance that the
+    entry takes along is that after it, and no other entry comes between.
+    """
     available, held = entry.available_delta, entry.held_delta
     least, most = max(0, -available), MAX_POCKET - max(0, available)
-    return sql.changed(_MOVE, (available, held, wallet.pk, least, most, max(0, -held))) == 1
+    moved = sql.rows(_MOVE, (available, held, wallet.pk, least, most, max(0, -held)))
+    for (entry.available_after,) in moved:
+        return True
+    return False
 
 
 def _first(entry: LedgerEntry) -> LedgerEntry | None:

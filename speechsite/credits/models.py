@@ -74,6 +74,7 @@ class LedgerEntry(models.Model):
     kind = models.CharField(_("kind"), max_length=8, choices=Kind)
     available_delta = models.BigIntegerField(_("available"))
     held_delta = models.BigIntegerField(_("held"))
+    available_after = models.BigIntegerField(_("available after it"))
     key = models.CharField(max_length=120, unique=True)
     job_id = models.UUIDField(_("job"), null=True, blank=True, db_index=True)
     reason = models.CharField(_("reason"), max_length=200, blank=True)

@@ -68,20 +68,26 @@ class Runner:
 
     def run(self) -> None:
         """Work until `stop` is set; what has been begun then gets a moment to end."""
-        while not self.stop.is_set():
-            began = time.monotonic()
-            try:
-                self.look()
-                # Where much waits, a look costs: it never takes more than a third of the time.
-                pause = max(PAUSE, 2 * (time.monotonic() - began))
-            except DatabaseError as error:
-                pause = AWAY
-                self._say(error)
-                connections.close_all()
-            self.stop.wait(pause)
+        try:
+            while not self.stop.is_set():
+                self.stop.wait(self._pause_after_look())
+        finally:
+            connections.close_all()
         until = time.monotonic() + FAREWELL
         for thread in self.threads.values():
             thread.join(max(until - time.monotonic(), 0))
+
+    def _pause_after_look(self) -> float:
+        """Look, and say how long to rest then: longer where the database does not answer."""
+        began = time.monotonic()
+        try:
+            self.look()
+        except DatabaseError as error:
+            self._say(error)
+            connections.close_all()
+            return AWAY
+        # Where much waits, a look costs: it never takes more than a third of the time.
+        return max(PAUSE, 2 * (time.monotonic() - began))
 
     def look(self) -> None:
         """Start a thread for each kind of which something is due and that has none."""

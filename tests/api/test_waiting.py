@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 
 from jobs import lifecycle
 from jobs.models import Job
 from speechsite.api import ordering, waiting
 from speechsite.api.auth import Caller
+from speechsite.core import threads
 from speechsite.core.ids import new_id
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,7 +25,7 @@ def job(live: tuple[Caller, str]) -> Job:
 
 
 async def end(job: Job) -> None:
-    await sync_to_async(lifecycle.fail, thread_sensitive=False)(job, code="x", message="No.")
+    await threads.in_thread(lifecycle.fail, job, code="x", message="No.")
 
 
 def test_whoever_waits_hears_of_the_end(job: Job) -> None:

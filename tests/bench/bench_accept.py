@@ -101,6 +101,7 @@ def prepare() -> tuple[Callable[[int], object], Callable[[int], object]]:
                 kind="hold",
                 available_delta=-cost,
                 held_delta=cost,
+                available_after=0,
                 key=f"bare:{job.pk}",
                 job_id=job.pk,
             )

@@ -142,3 +142,13 @@ def test_a_site_without_an_address_is_reported_before_it_goes_out() -> None:
 def test_a_site_that_is_set_up_has_nothing_open() -> None:
     with override_settings(SITE_URL="https://speech.example.com", HAS_EMAIL=True):
         assert checks.check_what_is_open() == []
+
+
+def test_a_sqlite_that_cannot_return_what_it_changed_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(checks.sqlite3, "sqlite_version_info", (3, 34, 1))
+    with override_settings(IS_SQLITE=True):
+        assert [found.id for found in checks.check_sqlite()] == ["speechsite.E010"]
+    with override_settings(IS_SQLITE=False):
+        assert checks.check_sqlite() == []

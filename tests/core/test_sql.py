@@ -149,6 +149,7 @@ class TestInsert:
                 kind=LedgerEntry.Kind.HOLD,
                 available_delta=-5,
                 held_delta=5,
+                available_after=95,
                 reason="words 你好 %s",
                 key=key,
                 created_at=NOON,

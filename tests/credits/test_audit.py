@@ -22,15 +22,16 @@ def problems(*open_jobs: tuple[UUID, int]) -> set[str]:
 
 def forge(wallet: Wallet, kind: str, available: int, held: int, job: UUID | None = JOB) -> None:
     """An entry whose movement reaches the pockets, past the ledger's rules."""
+    was = Wallet.objects.get(pk=wallet.pk)
     LedgerEntry.objects.create(
         wallet=wallet,
         kind=kind,
         available_delta=available,
         held_delta=held,
+        available_after=was.available + available,
         key=f"forged:{uuid4()}",
         job_id=job,
     )
-    was = Wallet.objects.get(pk=wallet.pk)
     Wallet.objects.filter(pk=wallet.pk).update(
         available=was.available + available, held=was.held + held
     )
@@ -58,6 +59,26 @@ def test_a_pocket_that_was_edited_is_found(
     assert str(found) == (
         f"wallet {wallet.pk}: {pocket} is not the sum of its entries (expected {right}, found 77)"
     )
+
+
+def test_a_balance_that_is_not_the_sum_up_to_its_entry_is_found(
+    ledger_may_be_wrong: None, wallet: Wallet, ben: User
+) -> None:
+    ledger.grant(ledger.open_wallet(ben), 7, key="beside")
+    right = wallet.available + 5
+    wrong = LedgerEntry.objects.create(
+        wallet=wallet,
+        kind="grant",
+        available_delta=5,
+        held_delta=0,
+        available_after=77,
+        key="by hand",
+    )
+    Wallet.objects.filter(pk=wallet.pk).update(available=right)
+    ledger.grant(wallet, 1, key="later")
+    (found,) = audit.audit()
+    assert (found.subject, found.expected, found.found) == (f"entry {wrong.pk}", right, 77)
+    assert found.problem == "the balance it names is not the sum up to it"
 
 
 def test_an_ending_without_a_hold_is_found(ledger_may_be_wrong: None, wallet: Wallet) -> None:

@@ -21,8 +21,8 @@ from speechsite.credits.models import LedgerEntry, Wallet
 ROOT = Path(__file__).resolve().parents[2]
 REPLACING = (
     "INSERT OR REPLACE INTO credits_ledgerentry (id, wallet_id, kind, available_delta,"
-    " held_delta, job_id, key, reason, created_at)"
-    " VALUES ({id}, 1, 'grant', 9, 0, {job}, '{key}', '', '2026-01-01')"
+    " held_delta, available_after, job_id, key, reason, created_at)"
+    " VALUES ({id}, 1, 'grant', 9, 0, 9, {job}, '{key}', '', '2026-01-01')"
 )
 
 
@@ -55,8 +55,8 @@ def fresh(migrated: Path, tmp_path: Path) -> Iterator[sqlite3.Connection]:
         )
         site.execute(
             "INSERT INTO credits_ledgerentry (id, wallet_id, kind, available_delta, held_delta,"
-            " job_id, key, reason, created_at)"
-            " VALUES (1, 1, 'grant', 5, 0, '0a', 'k', '', '2026-01-01')"
+            " available_after, job_id, key, reason, created_at)"
+            " VALUES (1, 1, 'grant', 5, 0, 5, '0a', 'k', '', '2026-01-01')"
         )
         yield site
 
@@ -164,8 +164,9 @@ def test_an_entry_moves_as_its_kind_says(
     wallet: Wallet, kind: str, available: int, held: int
 ) -> None:
     refused(
-        "INSERT INTO credits_ledgerentry (wallet_id, kind, available_delta, held_delta, key,"
-        f" reason, created_at) VALUES ({wallet.pk}, '{kind}', {available}, {held}, 'raw', '',"
+        "INSERT INTO credits_ledgerentry (wallet_id, kind, available_delta, held_delta,"
+        " available_after, key, reason, created_at)"
+        f" VALUES ({wallet.pk}, '{kind}', {available}, {held}, 9, 'raw', '',"
         " '2026-01-01 00:00:00+00')"
     )
 

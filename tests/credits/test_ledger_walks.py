@@ -129,6 +129,8 @@ class LedgerWalk(RuleBasedStateMachine):
     def the_pockets_are_what_plain_sums_say(self) -> None:
         found = Wallet.objects.values_list("available", "held").get(pk=self.wallet.pk)
         assert found == (self.available, self.held)
+        last = self.wallet.entries.order_by("pk").last()
+        assert (last.available_after if last is not None else 0) == self.available
 
     def teardown(self) -> None:
         differences = ledger.audit()

@@ -69,7 +69,8 @@ class Plans:
             plan.execute("EXPLAIN QUERY PLAN " + statement.replace("%s", "?"), values or ())
             lines = [row[3] for row in plan.fetchall()]
             self.count += len(lines)
-            self.lines += lines
+            # A table that does not grow may be sorted: voices, prices, plans.
+            self.lines += lines if re.search(GROW, statement) else []
             is_bounded = " LIMIT " in statement and " WHERE " not in statement
             long = [] if is_bounded else [line for line in lines if _is_long(line, values)]
             self.long += [(line, statement) for line in long]
@@ -166,6 +167,8 @@ def listed(plans: Plans, place: Place, ada: User) -> Callable[..., list[str]]:
 @pytest.mark.parametrize(
     "path",
     [
+        "/wallet/",
+        "/wallet/?kind=hold",
         "/history/",
         "/history/?state=failed",
         "/history/?state=succeeded",

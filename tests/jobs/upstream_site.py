@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from asgiref.sync import sync_to_async
-
 from jobs import lifecycle
 from jobs.models import Job, Segment
 from jobs.worker import Worker
 from speechsite.accounts.models import User
+from speechsite.core import threads
 from speechsite.credits import ledger
 from speechsite.credits.models import Wallet
 from speechsite.upstreams.models import Channel
@@ -79,7 +78,7 @@ class Site:
         asyncio.run(run())
 
     async def _watch(self, until: Callable[[], bool], stopping: threading.Event) -> None:
-        while not await sync_to_async(until, thread_sensitive=False)():
+        while not await threads.slowly(until):
             await asyncio.sleep(0.02)
         stopping.set()
 
