@@ -39,7 +39,6 @@ class _Seen:
     """What a pass through the packets has found so far."""
 
     samples: int = 0
-    packets: int = 0
     good: int = 0
     bad: int = 0  # in a row
     place: int | None = None  # where the next packet belongs, in ticks of the stream
