@@ -29,6 +29,14 @@ MINIMAX = tuple(
     "sv hr fil hu no sl ca nn ta af".split()
 )
 
+# What older clients ask for unless they are told otherwise; their successor speaks instead.
+FORMER_MULTILINGUAL = (
+    "eleven_monolingual_v1",
+    "eleven_multilingual_v1",
+    "eleven_english_sts_v2",
+    "eleven_multilingual_sts_v2",
+)
+
 ELEVENLABS_CONTROLS: dict[str, Any] = {
     "stability": {"minimum": 0, "maximum": 1},
     "similarity": {"minimum": 0, "maximum": 1},
@@ -99,7 +107,11 @@ MODELS: tuple[ModelEntry, ...] = (
         "elevenlabs-multilingual-v2",
         "elevenlabs",
         "ElevenLabs Multilingual v2",
-        aliases=("eleven_multilingual_v2", "elevenlabs/text-to-speech-multilingual-v2"),
+        aliases=(
+            "eleven_multilingual_v2",
+            "elevenlabs/text-to-speech-multilingual-v2",
+            *FORMER_MULTILINGUAL,
+        ),
         languages=MULTILINGUAL_V2,
         controls=ELEVENLABS_CONTROLS,
     ),
@@ -111,6 +123,7 @@ MODELS: tuple[ModelEntry, ...] = (
             "eleven_turbo_v2_5",
             "elevenlabs-turbo-v2-5",
             "elevenlabs/text-to-speech-turbo-2-5",
+            "eleven_turbo_v2",
         ),
         languages=V2_5,
         controls=ELEVENLABS_CONTROLS,
@@ -119,7 +132,7 @@ MODELS: tuple[ModelEntry, ...] = (
         "elevenlabs-flash-2-5",
         "elevenlabs",
         "ElevenLabs Flash 2.5",
-        aliases=("eleven_flash_v2_5", "elevenlabs-flash-v2-5"),
+        aliases=("eleven_flash_v2_5", "elevenlabs-flash-v2-5", "eleven_flash_v2"),
         languages=V2_5,
         controls=ELEVENLABS_CONTROLS,
     ),

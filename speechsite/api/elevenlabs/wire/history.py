@@ -8,6 +8,7 @@ from typing import Any
 
 from speechsite.api.elevenlabs.schema import Field
 from speechsite.api.elevenlabs.wire.speech import SETTINGS
+from speechsite.api.elevenlabs.wire.voices import DEFAULT_SETTINGS
 
 LIST_QUERY = {
     "page_size": Field("integer", default=None),
@@ -66,16 +67,22 @@ def item(one: Item) -> dict[str, Any]:
         "character_count_from_request": one.characters,
         "content_type": one.content_type,
         "state": "complete",
-        "settings": {
-            _THEIR_SETTINGS[name]: value
-            for name, value in one.settings.items()
-            if name in _THEIR_SETTINGS
-        },
+        "settings": _settings(one),
         "feedback": None,
         "share_link_id": None,
         "source": "TTS",
         "output_format": one.output_format,
     }
+
+
+def _settings(one: Item) -> dict[str, Any]:
+    """What was asked for; the two that older clients insist on are always there."""
+    asked = {
+        _THEIR_SETTINGS[name]: value
+        for name, value in one.settings.items()
+        if name in _THEIR_SETTINGS
+    }
+    return {name: DEFAULT_SETTINGS[name] for name in ("stability", "similarity_boost")} | asked
 
 
 def page(items: Sequence[Item], *, has_more: bool) -> dict[str, Any]:
