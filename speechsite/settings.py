@@ -199,6 +199,8 @@ STORAGES = {
 }
 # A million characters of Chinese are 3 MB, percent-encoded 9 MB.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
+# What all requests that are still coming in may hold of memory and disk, in one process.
+MAX_BODIES_MB = env.integer("MAX_BODIES_MB", 2048, minimum=600)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 

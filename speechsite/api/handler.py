@@ -19,6 +19,8 @@ from django.middleware.common import CommonMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.urls import set_script_prefix
 
+from speechsite.core import bodies
+
 PREFIXES = ("/v1/", "/api/v1/", "/api/file-", "/minimax/")
 
 
@@ -43,7 +45,17 @@ class Common(_AtOnce, CommonMiddleware):  # type: ignore[misc]
     """Lengths of answers."""
 
 
-class PartnerHandler(ASGIHandler):
+class PageHandler(ASGIHandler):
+    """Django's own, for bodies without a length too."""
+
+    def create_request(self, scope: Any, body_file: Any) -> Any:
+        request, refusal = super().create_request(scope, body_file)
+        if request is not None:
+            bodies.measured(request, body_file)
+        return request, refusal
+
+
+class PartnerHandler(PageHandler):
     """Answers one request, and stops when who asked is gone."""
 
     def load_middleware(self, is_async: bool = False) -> None:

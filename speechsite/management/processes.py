@@ -29,7 +29,7 @@ NEEDS = {
         "speechsite.urls",
         "uvicorn",
         "uvloop",
-        "uvicorn.protocols.http.auto",
+        "speechsite.management.protocol",
         "uvicorn.protocols.websockets.auto",
     ),
     "worker": (
@@ -67,12 +67,14 @@ def serve(listener: socket.socket) -> int:
     import uvicorn
 
     from speechsite.core import hands
+    from speechsite.management.protocol import BoundedProtocol
 
     _allow_many_sockets()
     # uvicorn raises the signal again once it has stopped: then, too, this means exit code 0.
     _leave_on_signals()
     config = uvicorn.Config(
         "speechsite.asgi:application",
+        http=BoundedProtocol,
         access_log=False,
         log_config=None,
         lifespan="on",
