@@ -12,13 +12,14 @@ from dataclasses import replace
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from jobs import orders
 from speechsite.accounts.models import User
+from speechsite.core import encodings
 from speechsite.core.ids import new_token
+from speechsite.pages import textfiles
 from speechsite.providers.controls import CONTROLS, Control
 from voices import library
 from voices.models import SpeechModel, Voice
@@ -44,7 +45,8 @@ CONTROL_LABELS = {
     "speaker_boost": _("Speaker boost"),
     "emotion": _("Emotion"),
 }
-TEXT_ENCODINGS = ("utf-8-sig", "gb18030")
+NO_TEXT = _("This file is not plain text. Save it as .txt (UTF-8).")
+ASKS = _("This file does not say which letters it uses. Choose the line that reads right.")
 
 
 class OrderForm(forms.Form):
@@ -58,12 +60,16 @@ class OrderForm(forms.Form):
     output_format = forms.ChoiceField(
         required=False, choices=FORMATS, label=_("File format"), initial="mp3_44100_128"
     )
+    # How to read the file, once its reader was asked; and the file, where no script held it.
+    encoding = forms.CharField(required=False, max_length=20)
+    held = forms.CharField(required=False, strip=False)
     key = forms.CharField(required=False, widget=forms.HiddenInput, initial=new_token)
     shown = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.user = user
+        self.question: textfiles.Uncertain | None = None
         self.chosen_voice = self._find_voice()
         self.models = library.models_for(self.chosen_voice) if self.chosen_voice else []
         self.chosen_model = self._find_model()
@@ -90,8 +96,8 @@ class OrderForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Take the text from the file where the box is empty."""
         cleaned = super().clean() or {}
-        upload = cleaned.get("upload")
-        if not upload:
+        has_file = cleaned.get("upload") or cleaned.get("held")
+        if not has_file:
             return cleaned
         if cleaned.get("text", "").strip():
             self.add_error(
@@ -99,11 +105,19 @@ class OrderForm(forms.Form):
                 _("The text box is not empty. Clear it to use the file, or remove the file."),
             )
             return cleaned
-        try:
-            cleaned["text"] = read_text(upload)
-        except ValueError:
-            self.add_error("upload", _("This file is not plain text. Save it as .txt (UTF-8)."))
+        self._read_file(cleaned)
         return cleaned
+
+    def _read_file(self, cleaned: dict[str, Any]) -> None:
+        try:
+            raw = textfiles.contents(cleaned.get("upload"), cleaned.get("held", ""))
+            text, _encoding = textfiles.read(raw or b"", cleaned.get("encoding", ""))
+            cleaned["text"] = orders.normal(text)
+        except textfiles.Uncertain as question:
+            self.question = question
+            self.add_error("upload", ASKS)
+        except encodings.NotText:
+            self.add_error("upload", NO_TEXT)
 
     def voice_settings(self) -> dict[str, Any]:
         """The cleaned settings, without those left empty."""
@@ -147,23 +161,6 @@ def controls_of(model: SpeechModel | None) -> list[Control]:
         for name, bounds in model.controls.items()
         if name in CONTROLS
     ]
-
-
-def read_text(upload: Any) -> str:
-    """The text of a .txt file in UTF-8, UTF-16 or GB 18030. Raises ValueError."""
-    if upload.size > settings.MAX_TEXT * 4 + 4:
-        raise ValueError("larger than any text we take")
-    raw = upload.read()
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return orders.normal(raw.decode("utf-16"))
-    if b"\0" in raw:
-        raise ValueError("binary")
-    for encoding in TEXT_ENCODINGS:
-        try:
-            return orders.normal(raw.decode(encoding))
-        except UnicodeDecodeError:
-            continue
-    raise ValueError("unknown encoding")
 
 
 def _control_field(control: Control) -> forms.Field:

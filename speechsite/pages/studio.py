@@ -7,18 +7,20 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from jobs import lifecycle, orders
 from jobs.errors import OrderError
 from jobs.models import Job
+from speechsite.core import encodings
 from speechsite.credits import ledger, prices, welcome
 from speechsite.credits.ledger import InsufficientCredits, RestrictedCredits
-from speechsite.pages import planlimits
+from speechsite.pages import ordering, planlimits, textfiles
 from speechsite.pages.ordering import OrderForm
 from speechsite.pages.picker import picker
 from speechsite.pages.requests import SignedIn
@@ -51,6 +53,24 @@ def voices(request: SignedIn) -> HttpResponse:
     form = OrderForm(initial=request.GET.dict(), user=request.user)
     context = {"picker": picker(request.user, request.GET, form.chosen_voice)}
     return render(request, "studio/_voices.html", context)
+
+
+@login_required
+@require_POST
+def read_file(request: SignedIn) -> HttpResponse:
+    """The text of a file as JSON, or the question which letters it has."""
+    wanted = request.POST.get("encoding", "")
+    try:
+        raw = textfiles.contents(request.FILES.get("upload"), "")
+        text, encoding = textfiles.read(raw or b"", wanted)
+    except textfiles.Uncertain as question:
+        asked = render_to_string("studio/_letters.html", {"question": question}, request)
+        return JsonResponse({"asks": asked})
+    except encodings.NotText:
+        return JsonResponse({"problem": str(ordering.NO_TEXT)}, status=422)
+    said = "" if encoding.startswith("utf") else _("Read as {encoding}.")
+    note = said.format(encoding=textfiles.label(encoding))
+    return JsonResponse({"text": orders.normal(text), "note": note})
 
 
 @login_required
@@ -94,6 +114,7 @@ def _redraw(request: SignedIn, form: OrderForm) -> HttpResponse:
     data = request.POST.copy()
     if form.is_valid() or "upload" not in form.errors:
         data["text"] = form.cleaned_data.get("text", data.get("text", ""))
+        data.pop("held", None)
         return _page(request, OrderForm(initial=data.dict(), user=request.user), finding=True)
     return _page(request, form, status=422)
 

@@ -175,36 +175,71 @@
 
   /* --- file -------------------------------------------------------------------------- */
   const upload = byId("id_upload");
+  const asking = byId("letters-place");
+  let asked = null; // the file whose letters are in question
   upload.addEventListener("change", async () => {
     const file = upload.files[0];
-    const problem = byId("upload-problem");
-    problem.hidden = true;
+    byId("upload-problem").hidden = true;
+    asking.replaceChildren();
     if (!file) return;
-    const read = await decoded(file);
+    const answer = await opened(file);
     upload.value = "";
-    if (read === null) {
-      problem.textContent = upload.dataset.bad;
-      problem.hidden = false;
+    take(file, answer);
+  });
+  asking.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-letters]");
+    if (!button || !asked) return;
+    event.preventDefault();
+    const file = asked;
+    const chosen = asking.querySelector("input[name=encoding]:checked");
+    asked = null;
+    asking.replaceChildren();
+    if (button.dataset.letters === "use") take(file, await sent(file, chosen.value));
+    else text.focus();
+  });
+  function take(file, answer) {
+    byId("upload-note").textContent = answer.note || "";
+    if (answer.asks) {
+      asked = file;
+      asking.innerHTML = answer.asks;
+      asking.querySelector("input:checked").focus();
+      asking.firstElementChild.scrollIntoView({ block: "nearest" });
+      return;
+    }
+    if (answer.text === undefined) {
+      byId("upload-problem").textContent = answer.problem;
+      byId("upload-problem").hidden = false;
       return;
     }
     text.dir = "ltr";
-    text.value = text.value.trim() ? `${text.value.trimEnd()}\n\n${read}` : read;
+    text.value = text.value.trim() ? `${text.value.trimEnd()}\n\n${answer.text}` : answer.text;
     if (!byId("id_title").value) byId("id_title").value = file.name.replace(/\.[^.]*$/, "").slice(0, 120);
     turn();
     recount();
     keep();
     text.focus();
-  });
-  async function decoded(file) {
-    if (file.size > limit * 4 + 4) return null;
+  }
+  async function opened(file) {
+    if (file.size > limit * 4 + 4) return { problem: upload.dataset.bad };
     const bytes = new Uint8Array(await file.arrayBuffer());
-    const mark = bytes.length > 1 ? (bytes[0] << 8) | bytes[1] : 0;
-    const names = mark === 0xfffe ? ["utf-16le"] : mark === 0xfeff ? ["utf-16be"] : ["utf-8", "gb18030"];
-    if (names.length > 1 && bytes.includes(0)) return null;
-    for (const name of names) {
-      try { return new TextDecoder(name, { fatal: true }).decode(bytes); } catch { /* the next one */ }
+    // UTF-8 is read here. Whatever else it may be, the server knows more about it; an
+    // escape may be Japanese in seven bits, which is valid UTF-8 and reads as nonsense.
+    if (!bytes.includes(0) && !bytes.includes(0x1b)) {
+      try { return { text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) }; } catch { /* ask */ }
     }
-    return null;
+    return sent(file, "");
+  }
+  async function sent(file, encoding) {
+    const body = new FormData();
+    body.set("upload", file);
+    body.set("encoding", encoding);
+    body.set("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
+    try {
+      const answer = await fetch(upload.dataset.url, { method: "POST", body });
+      return await answer.json();
+    } catch {
+      return { problem: upload.dataset.lost };
+    }
   }
 
   /* --- voice and settings -------------------------------------------------------------- */

@@ -16,8 +16,9 @@ from jobs.models import Job
 from speechsite.accounts.models import User
 from speechsite.credits import ledger
 from speechsite.credits.models import LedgerEntry, Price, Wallet
-from speechsite.pages.ordering import read_text
 from voices.models import SpeechModel, Voice
+
+DOUBTFUL = "Le garçon a mangé une pomme près de la forêt."
 
 
 @pytest.fixture
@@ -154,9 +155,47 @@ def test_without_javascript_a_file_is_read_into_the_box(order: Any) -> None:
     assert not Job.objects.exists()
 
 
-def test_a_picture_is_no_text() -> None:
-    with pytest.raises(ValueError, match="binary"):
-        read_text(SimpleUploadedFile("a.png", b"\x89PNG\r\n\x1a\n\0\0"))
+def test_a_file_in_windows_1252_keeps_its_letters(order: Any) -> None:
+    text = "Herr Müller fährt über die Brücke nach Köln."
+    answer = order("", upload=SimpleUploadedFile("a.txt", text.encode("cp1252")), do="read")
+    assert f"{text}</textarea>" in answer.content.decode()
+
+
+def test_letters_in_doubt_are_asked_and_read_as_chosen_without_javascript(order: Any) -> None:
+    file = SimpleUploadedFile("a.txt", DOUBTFUL.encode("cp1252"))
+    html = order("", upload=file, do="read").content.decode()
+    assert f"{DOUBTFUL}</textarea>" not in html
+    assert 'name="encoding" value="cp1252" checked' in html
+    assert DOUBTFUL in html
+    held = html.split('name="held" value="')[1].split('"')[0]
+    answer = order("", held=held, encoding="cp1252", do="read")
+    assert f"{DOUBTFUL}</textarea>" in answer.content.decode()
+
+
+def test_letters_in_doubt_are_never_ordered(order: Any) -> None:
+    answer = order("", upload=SimpleUploadedFile("a.txt", DOUBTFUL.encode("cp1252")))
+    assert answer.status_code == 422
+    assert not Job.objects.exists()
+
+
+def test_the_script_gets_text_or_question_or_problem(page: Client) -> None:
+    def read(raw: bytes, **told: str) -> dict[str, str]:
+        file = SimpleUploadedFile("a.txt", raw)
+        return page.post("/studio/file/", {"upload": file, **told}).json()
+
+    assert read("Größe über Köln".encode())["text"] == "Größe über Köln"
+    told = read("Herr Müller fährt über die Brücke nach Köln.".encode("cp1252"))
+    assert "Windows-1252" in told["note"]
+    assert 'value="cp1252" checked' in read(DOUBTFUL.encode("cp1252"))["asks"]
+    assert read(DOUBTFUL.encode("cp1252"), encoding="cp1252")["text"] == DOUBTFUL
+    assert "not plain text" in read(b"\x89PNG\r\n\x1a\n\0\0")["problem"]
+    assert "not plain text" in read(b"abc", encoding="rot13")["problem"]
+
+
+def test_a_file_larger_than_any_text_is_no_text(page: Client, settings: Any) -> None:
+    settings.MAX_TEXT = 10
+    file = SimpleUploadedFile("a.txt", b"a" * 45)
+    assert page.post("/studio/file/", {"upload": file}).status_code == 422
 
 
 def test_without_javascript_searching_a_voice_keeps_the_text(order: Any, voice: Voice) -> None:

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from speechsite.api.minimax.answers import INVALID, Refusal
+from speechsite.core import encodings
 
 LONGEST_TEXT = 1_000_000
 MOST_MEMBERS = 200
@@ -91,15 +92,20 @@ def _fields(number: int, content: bytes) -> Iterator[Part]:
 
 
 def _decoded(content: bytes) -> str:
-    """UTF-8, or what Chinese systems write where they do not write UTF-8."""
+    """The text, where its bytes leave no doubt which letters they mean."""
     if len(content) > MOST_BYTES:
         raise Refusal(INVALID, "invalid params, the file is too large")
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise Refusal(INVALID, "invalid params, the file is not a text")
+    try:
+        guess = encodings.guess(content)
+        if guess.is_certain:
+            return encodings.decode(content, guess.best)
+    except encodings.NotText as error:
+        raise Refusal(INVALID, "invalid params, the file is not a text") from error
+    perhaps = ", ".join(guess.encodings[:3])
+    raise Refusal(
+        INVALID,
+        f"invalid params, the encoding of the text is uncertain ({perhaps}?), send it as UTF-8",
+    )
 
 
 def _bad() -> Refusal:

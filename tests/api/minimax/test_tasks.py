@@ -136,6 +136,16 @@ def test_a_text_is_read_in_the_encodings_that_people_have(tester: Partner, encod
     assert Job.objects.get().text == "草地上有一只羊。"
 
 
+def test_a_text_whose_letters_are_in_doubt_is_refused_for_nothing(tester: Partner) -> None:
+    french = "Le garçon a mangé une pomme près de la forêt.".encode("cp1252")
+    uploaded = tester.upload("a.txt", french).json()
+    body = wire("order_txt_file") | {"text_file_id": uploaded["file"]["file_id"]}
+    answer = tester.post("/t2a_async_v2", body).json()["base_resp"]
+    assert answer["status_code"] == 2013
+    assert "send it as UTF-8" in answer["status_msg"]
+    assert not Job.objects.exists()
+
+
 def test_members_of_a_zip_are_spoken_by_their_numbers(tester: Partner) -> None:
     archive = zipped(_10_txt="Ten.", _2_txt="Two.")
     number = tester.upload("t.zip", archive).json()["file"]["file_id"]
