@@ -77,6 +77,7 @@ class OrderForm(forms.Form):
         self.fields["text"].validators = []
         for control in controls_of(self.chosen_model):
             self.fields[f"set_{control.name}"] = _control_field(control)
+            self._fit(control)
 
     @property
     def settings_fields(self) -> list[forms.BoundField]:
@@ -138,6 +139,17 @@ class OrderForm(forms.Form):
         digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode())
         return f"studio:{self.cleaned_data.get('key', '')[:64]}:{digest.hexdigest()[:32]}"
 
+    def _fit(self, control: Control) -> None:
+        """What was set for another voice, as near to it as this one's bounds allow."""
+        name = f"set_{control.name}"
+        if name not in self.initial:
+            return
+        fitting = _fitting(self.initial[name], control)
+        if fitting is None:
+            del self.initial[name]
+        else:
+            self.initial[name] = fitting
+
     def _find_voice(self) -> Voice | None:
         wanted = self["voice"].value()
         if not str(wanted or "").isdecimal():
@@ -161,6 +173,20 @@ def controls_of(model: SpeechModel | None) -> list[Control]:
         for name, bounds in model.controls.items()
         if name in CONTROLS
     ]
+
+
+def _fitting(value: Any, control: Control) -> Any:
+    """The value within the control's bounds; None where it has nothing like it."""
+    if control.kind in ("switch", "choice"):
+        known = ("on", "off") if control.kind == "switch" else control.choices
+        return value if value in known else None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    if not control.minimum <= number <= control.maximum:
+        return min(max(number, control.minimum), control.maximum)
+    return value
 
 
 def _control_field(control: Control) -> forms.Field:

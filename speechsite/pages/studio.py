@@ -20,7 +20,7 @@ from jobs.models import Job
 from speechsite.core import encodings
 from speechsite.credits import ledger, prices, welcome
 from speechsite.credits.ledger import InsufficientCredits, RestrictedCredits
-from speechsite.pages import ordering, planlimits, textfiles
+from speechsite.pages import choices, ordering, planlimits, textfiles
 from speechsite.pages.ordering import OrderForm
 from speechsite.pages.picker import picker
 from speechsite.pages.requests import SignedIn
@@ -53,6 +53,14 @@ def voices(request: SignedIn) -> HttpResponse:
     form = OrderForm(initial=request.GET.dict(), user=request.user)
     context = {"picker": picker(request.user, request.GET, form.chosen_voice)}
     return render(request, "studio/_voices.html", context)
+
+
+@login_required
+@require_POST
+def choose(request: SignedIn) -> HttpResponse:
+    """Keep the voice and settings that were just chosen, so that they are there next time."""
+    choices.remember(request.user, OrderForm(request.POST, user=request.user))
+    return HttpResponse(status=204)
 
 
 @login_required
@@ -106,6 +114,7 @@ def _place(request: SignedIn, form: OrderForm) -> HttpResponse:
         return _page(request, form, status=402)
     except InsufficientCredits as error:
         return _page(request, form, status=402, shortage=error)
+    choices.remember(request.user, form)
     return redirect("pages:job", job.pk)
 
 
@@ -151,21 +160,23 @@ def _initial(request: SignedIn) -> dict[str, Any]:
     """An empty sheet; `?again=` brings a job's text back, `?voice=` a voice."""
     again = _job_again(request)
     if again is not None:
-        kept = {f"set_{name}": value for name, value in again.voice_settings.items()}
-        return kept | {
+        return choices.typed(again.voice_settings) | {
             "text": again.text,
             "title": again.title,
             "voice": again.voice_id,
             "model": again.model.slug,
             "output_format": again.output_format,
         }
+    kept = choices.recalled(request.user)
     wanted = request.GET.get("voice", "")
     if wanted.isdecimal():
-        return {"voice": wanted}
+        return kept | {"voice": wanted}
+    if OrderForm(initial=kept, user=request.user).chosen_model is not None:
+        return kept
     try:
-        return {"voice": library.default_voice(request.user).pk}
+        return kept | {"voice": library.default_voice(request.user).pk}
     except library.NoVoice:
-        return {}
+        return kept
 
 
 def _job_again(request: SignedIn) -> Job | None:

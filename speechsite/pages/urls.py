@@ -23,6 +23,7 @@ urlpatterns = [
     path("preferences/", preferences.choose, name="preferences"),
     path("studio/", studio.studio, name="studio"),
     path("studio/voices/", studio.voices, name="studio-voices"),
+    path("studio/choice/", studio.choose, name="studio-choice"),
     path("studio/file/", studio.read_file, name="studio-file"),
     path("studio/options/", studio.options, name="studio-options"),
     path("voices/", library.voices, name="voices"),

@@ -22,6 +22,7 @@
   let starved = false;          // played everything there is; the next part is still being made
   let whole = null;             // the finished player, waiting for a good moment
   let duration = Number(root.dataset.duration) / 1000;
+  let came = 0;                 // seconds heard before the page was loaded again, until gone there
 
   audio.controls = false;
   audio.hidden = true;
@@ -60,6 +61,7 @@
     root.hidden = !playable && page.dataset.state !== "queued" && page.dataset.state !== "processing";
     playButton.disabled = seekBar.disabled = !playable;
     if (playable && part < 0) note.textContent = root.dataset.saysReady;
+    if (playable) goOn();
     if (starved) {
       const next = nextPlayable(part + 1);
       if (next >= 0) { starved = false; loadPart(next, 0, true); }
@@ -80,8 +82,17 @@
     if (playing) audio.play().catch(() => {});
   }
 
+  /* As far as it was heard before a reload, as soon as that much is there again. */
+  function goOn() {
+    if (mode !== "parts" || part >= 0 || !came || came > duration) return;
+    const index = partAt(came);
+    loadPart(index, came - starts[index] / 1000, false);
+    came = 0;
+  }
+
   function play() {
     if (mode === "parts" && part < 0) {
+      came = 0;
       const first = nextPlayable(0);
       if (first >= 0) loadPart(first, 0, true);
       return;
@@ -134,10 +145,11 @@
       if (window.htmx) htmx.process(transcript);
       transcript.scrollTop = top;
       index();
+      enter();
     }
-    if (state !== "succeeded") { root.hidden = nextPlayable(0) < 0; starved = false; note.textContent = ""; return show(); }
+    if (!fresh.querySelector("#player audio[src]")) { root.hidden = nextPlayable(0) < 0; starved = false; note.textContent = ""; return show(); }
     const finished = fresh.getElementById("player");
-    if (audio.paused) become(finished, part < 0 ? 0 : now(), starved);
+    if (audio.paused) become(finished, part < 0 ? came : now(), starved);
     else whole = finished;
   });
 
@@ -260,6 +272,7 @@
     lit = word;
     if (!word) return;
     word.classList.add("lit");
+    if (!transcript.contains(document.activeElement)) standOn(word, false);
     follow(word);
   }
   let wandered = 0;
@@ -286,18 +299,21 @@
     if (word && String(getSelection()) === "") listenFrom(word);
   });
 
-  /* One tab stop for the whole text; arrows move from word to word, Enter listens. */
+  /* One tab stop for the whole text; arrows move from word to word, Enter listens. Until
+     there is a word the box itself is the stop, so that it can be scrolled. */
   let stop = null;
   function standOn(word, focus) {
     if (!word) return;
-    if (stop) stop.removeAttribute("tabindex");
+    if (stop) for (const name of ["tabindex", "role"]) stop.removeAttribute(name);
     stop = word;
     word.tabIndex = 0;
+    word.setAttribute("role", "button");
+    transcript.tabIndex = -1;
     if (focus) word.focus();
   }
-  transcript.addEventListener("focusin", (event) => {
-    if (event.target === transcript) standOn(lit || transcript.querySelector(".word"), true);
-  });
+  function enter() {
+    if (!stop || !stop.isConnected) standOn(lit || transcript.querySelector(".word"), false);
+  }
   transcript.addEventListener("keydown", (event) => {
     if (!event.target.matches(".word")) return;
     const all = [...transcript.querySelectorAll(".word")];
@@ -306,7 +322,7 @@
     if (step) {
       event.preventDefault();
       standOn(all[Math.min(all.length - 1, Math.max(0, at + step))], true);
-    } else if (event.key === "Enter") {
+    } else if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
       listenFrom(event.target);
     }
@@ -377,11 +393,12 @@
 
   /* --- where one was, and the lock screen ------------------------------------------------ */
   function remember() {
-    if (mode === "whole" && !audio.ended) stored.set(placeKey, String(now()));
+    if (mode === "whole" ? !audio.ended : part >= 0) stored.set(placeKey, String(now()));
   }
   setInterval(() => { if (!audio.paused) remember(); }, 3000);
   addEventListener("pagehide", remember);
   const was = Number(stored.get(placeKey));
+  if (mode === "parts" && was > 1) came = was;
   if (mode === "whole" && was > 3 && was < duration - 3) {
     const resume = () => { audio.currentTime = was; };
     if (audio.readyState > 0) resume();
@@ -399,8 +416,9 @@
     on("nexttrack", () => sentence(1));
   }
 
-  document.addEventListener("htmx:afterSwap", index);
+  document.addEventListener("htmx:afterSwap", () => { index(); enter(); });
   index();
+  enter();
   const first = document.querySelector("#job-status .status");
   if (mode === "parts" && first) setLengths(lengthsOf(first));
   draw();

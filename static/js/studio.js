@@ -194,7 +194,7 @@
     const chosen = asking.querySelector("input[name=encoding]:checked");
     asked = null;
     asking.replaceChildren();
-    if (button.dataset.letters === "use") take(file, await sent(file, chosen.value));
+    if (button.dataset.letters === "use") take(file, await readByServer(file, chosen.value));
     else text.focus();
   });
   function take(file, answer) {
@@ -227,9 +227,9 @@
     if (!bytes.includes(0) && !bytes.includes(0x1b)) {
       try { return { text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) }; } catch { /* ask */ }
     }
-    return sent(file, "");
+    return readByServer(file, "");
   }
-  async function sent(file, encoding) {
+  async function readByServer(file, encoding) {
     const body = new FormData();
     body.set("upload", file);
     body.set("encoding", encoding);
@@ -273,6 +273,21 @@
   });
   document.addEventListener("htmx:afterSettle", recount);
 
+  // Voice and settings go to the account, so that they are there on any device.
+  let choiceTimer = 0;
+  function rememberChoice() {
+    clearTimeout(choiceTimer);
+    choiceTimer = setTimeout(() => {
+      const body = new FormData(form);
+      for (const name of ["text", "title", "upload", "key"]) body.delete(name);
+      fetch(form.dataset.choice, { method: "POST", body, keepalive: true }).catch(() => {});
+    }, 600);
+  }
+  form.addEventListener("change", (event) => {
+    if (event.target.closest("#options") || event.target.name === "voice") rememberChoice();
+  });
+  form.addEventListener("click", (event) => { if (event.target.closest("[data-reset]")) rememberChoice(); });
+
   /* --- sending ----------------------------------------------------------------------- */
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && form.contains(event.target)) {
@@ -288,6 +303,8 @@
   form.addEventListener("submit", (event) => {
     if (sent) return event.preventDefault();
     sent = true;
+    clearTimeout(timer);
+    recount(); // what is sent as the shown price is this text's, however fast it was sent
     keep();
     try { sessionStorage.setItem("speechsite:sent", draftKey); } catch { /* private mode */ }
     byId("generate").setAttribute("aria-disabled", "true");

@@ -148,10 +148,11 @@ def test_a_file_beside_a_full_box_is_an_error_and_both_stay(order: Any) -> None:
 
 
 def test_without_javascript_a_file_is_read_into_the_box(order: Any) -> None:
-    file = SimpleUploadedFile("a.txt", "你好,世界。".encode("gb18030"))
+    text = "你好,世界。今天天气很好，我们一起去公园散步吧。"
+    file = SimpleUploadedFile("a.txt", text.encode("gb18030"))
     answer = order("", upload=file, do="read")
     assert answer.status_code == 200
-    assert "你好,世界。</textarea>" in answer.content.decode()
+    assert f"{text}</textarea>" in answer.content.decode()
     assert not Job.objects.exists()
 
 
@@ -280,3 +281,52 @@ def test_a_form_sent_again_after_the_price_rose_is_still_its_first_job(order: An
     first = order("Good morning.", shown=13)
     Price.objects.update(millicredits_per_unit=5)
     assert order("Good morning.", shown=13)["Location"] == first["Location"]
+
+
+def test_another_voice_keeps_the_settings_that_it_has_too(page: Client, voice: Voice) -> None:
+    kept = {"voice": voice.pk, "set_speed": "1.25", "output_format": "wav_44100"}
+    html = page.get("/studio/options/", kept).content.decode()
+    assert 'value="1.25"' in html
+    assert '<option value="wav_44100" selected' in html
+
+
+def test_a_setting_beyond_the_new_voice_becomes_its_nearest(page: Client, voice: Voice) -> None:
+    html = page.get("/studio/options/", {"voice": voice.pk, "set_speed": "99"}).content.decode()
+    assert 'value="99"' not in html
+    assert "99.0" not in html
+
+
+def test_voice_and_settings_come_back_on_another_device(
+    page: Client, ada: User, order: Any
+) -> None:
+    other = Voice.objects.filter(family="builtin").exclude(external_id="en-us")[3]
+    told = {"voice": other.pk, "set_speed": "1.5", "output_format": "flac_44100"}
+    assert page.post("/studio/choice/", told).status_code == 204
+    device = Client()
+    device.force_login(User.objects.get(pk=ada.pk))
+    html = device.get("/studio/").content.decode()
+    assert f'value="{other.pk}" checked' in html
+    assert 'value="1.5"' in html
+    assert '<option value="flac_44100" selected' in html
+
+
+def test_an_order_keeps_its_voice_and_settings_for_the_next(page: Client, order: Any) -> None:
+    order("Good morning.", set_speed="1.75", output_format="wav_44100")
+    html = page.get("/studio/").content.decode()
+    assert 'value="1.75"' in html
+    assert "Good morning.</textarea>" not in html
+
+
+def test_a_kept_voice_that_went_away_is_replaced(page: Client, order: Any, voice: Voice) -> None:
+    order("Good morning.", set_speed="1.75")
+    Voice.objects.filter(pk=voice.pk).update(retired_at=timezone.now())
+    html = page.get("/studio/").content.decode()
+    assert f'value="{voice.pk}" checked' not in html
+    assert "No voice chosen" not in html
+
+
+def test_what_is_not_valid_is_not_kept(page: Client, ada: User, voice: Voice) -> None:
+    told = {"voice": voice.pk, "set_speed": "9", "output_format": "mp3_1_1"}
+    page.post("/studio/choice/", told)
+    kept = User.objects.get(pk=ada.pk).preferences["studio"]
+    assert (kept["settings"].get("speed"), kept["output_format"]) == (None, "")

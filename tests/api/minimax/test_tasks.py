@@ -130,20 +130,20 @@ def test_an_uploaded_text_can_be_fetched_back(partner: Partner) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
 def test_a_text_is_read_in_the_encodings_that_people_have(tester: Partner, encoding: str) -> None:
-    uploaded = tester.upload("a.txt", "草地上有一只羊。".encode(encoding)).json()
+    text = "草地上有一只羊。它在吃草，天空很蓝，孩子们在旁边玩耍。"
+    uploaded = tester.upload("a.txt", text.encode(encoding)).json()
     body = wire("order_txt_file") | {"text_file_id": uploaded["file"]["file_id"]}
-    assert tester.create(body)["usage_characters"] == 15
-    assert Job.objects.get().text == "草地上有一只羊。"
+    assert tester.create(body)["base_resp"] == OK
+    assert Job.objects.get().text == text
 
 
-def test_a_text_whose_letters_are_in_doubt_is_refused_for_nothing(tester: Partner) -> None:
+def test_a_text_whose_letters_are_in_doubt_is_refused(tester: Partner) -> None:
     french = "Le garçon a mangé une pomme près de la forêt.".encode("cp1252")
-    uploaded = tester.upload("a.txt", french).json()
-    body = wire("order_txt_file") | {"text_file_id": uploaded["file"]["file_id"]}
-    answer = tester.post("/t2a_async_v2", body).json()["base_resp"]
-    assert answer["status_code"] == 2013
-    assert "send it as UTF-8" in answer["status_msg"]
-    assert not Job.objects.exists()
+    for name, content in (("a.txt", french), ("a.zip", zipped(_1_txt=french))):
+        answer = tester.upload(name, content).json()
+        assert answer["base_resp"]["status_code"] == 2013
+        assert "cp1252" in answer["base_resp"]["status_msg"]
+        assert "send it as UTF-8" in answer["base_resp"]["status_msg"]
 
 
 def test_members_of_a_zip_are_spoken_by_their_numbers(tester: Partner) -> None:
