@@ -39,6 +39,8 @@ RECENT = 5
 FORMATS = (
     ("mp3_44100_128", gettext_lazy("MP3, standard (128 kbit/s)")),
     ("mp3_44100_192", gettext_lazy("MP3, high (192 kbit/s)")),
+    ("m4a_44100_128", gettext_lazy("M4A (AAC), for phones and films")),
+    ("opus_48000_64", gettext_lazy("Opus, for messengers")),
     ("wav_44100", gettext_lazy("WAV, uncompressed")),
     ("flac_44100", gettext_lazy("FLAC, lossless")),
 )

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from jobs import files, lifecycle, progress, renditions
 from jobs.models import Job
 from jobs.states import FINAL_JOB, JobState, SegmentState
+from speechsite.audio import formats
 from speechsite.pages import cleanup, readalong, waveform
 from speechsite.pages.posting import only_posted
 from speechsite.pages.requests import SignedIn
@@ -31,6 +32,13 @@ DOWNLOADS = (
     ("flac_44100", gettext_lazy("FLAC"), gettext_lazy("lossless")),
     ("opus_48000_64", gettext_lazy("Opus"), gettext_lazy("for messengers")),
 )
+# What else can be ordered; offered to whoever ordered it.
+SPECIAL = {
+    "mp3_44100_192": gettext_lazy("MP3 192 kbit/s"),
+    "mp3_22050_32": gettext_lazy("MP3 32 kbit/s"),
+    "ulaw_8000": gettext_lazy("µ-law 8 kHz"),
+    "alaw_8000": gettext_lazy("A-law 8 kHz"),
+}
 CAPTIONS = (
     ("srt", gettext_lazy("SRT")),
     ("vtt", gettext_lazy("WebVTT")),
@@ -160,7 +168,7 @@ def _state(found: Job) -> dict[str, Any]:
 def _results(found: Job) -> dict[str, Any]:
     downloads = [
         (label, note, files.link(found, "audio", format=name, download=True))
-        for name, label, note in DOWNLOADS
+        for name, label, note in _offered(found)
     ]
     captions = [(label, files.link(found, kind, download=True)) for kind, label in CAPTIONS]
     return {
@@ -171,6 +179,19 @@ def _results(found: Job) -> dict[str, Any]:
         "wave": waveform.path(renditions.peaks_of(found)),
         "wave_width": waveform.width(),
     }
+
+
+def _offered(found: Job) -> list[tuple[str, Any, Any]]:
+    """What can be downloaded: all that could be ordered of a cleaning, and what was ordered."""
+    offered = {name: (label, note) for name, label, note in DOWNLOADS}
+    if found.kind == Job.Kind.ISOLATION:
+        offered |= {n: (SPECIAL[n], _("high")) for n, _label in cleanup.FORMATS if n in SPECIAL}
+    ordered = found.output_format
+    if ordered not in offered:
+        form = formats.parse(ordered)
+        label = SPECIAL.get(ordered) or f"{form.codec.upper()} {form.rate / 1000:g} kHz"
+        offered = {ordered: (label, _("as ordered"))} | offered
+    return [(name, label, note) for name, (label, note) in offered.items()]
 
 
 def _changed_settings(found: Job) -> list[tuple[str, Any]]:

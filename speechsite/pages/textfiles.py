@@ -64,7 +64,7 @@ class Uncertain(Exception):
     @property
     def offers(self) -> list[Offer]:
         """The likeliest first, each telling another text."""
-        found = {}
+        found: dict[str, Offer] = {}
         for name in self.guess.encodings:
             line = encodings.excerpt(self.raw, name)
             found.setdefault(line, Offer(name, label(name), line))

@@ -13,7 +13,9 @@
   const FINAL = ["succeeded", "failed", "canceled"];
   const box = document.getElementById("job-status");
   const announcer = document.getElementById("announcer");
-  if (FINAL.includes(page.dataset.state)) return;
+  const joins = () => box.querySelector(".status").dataset.joining === "yes";
+  const isOver = (state) => FINAL.includes(state) && !joins();
+  if (isOver(page.dataset.state)) return;
 
   let etag = "", asked = 0, waiting = 0, polling = 0, source = null, over = false;
   let lastSaid = "";
@@ -37,15 +39,22 @@
     if (response.status === 404 || response.redirected) return stop();
     if (!response.ok) return;
     etag = response.headers.get("ETag") || "";
-    const held = document.activeElement && box.contains(document.activeElement) && document.activeElement.tagName;
-    box.innerHTML = await response.text();
-    if (held) box.querySelector(held.toLowerCase())?.focus();
+    const fresh = await response.text();
+    const held = box.contains(document.activeElement) && document.activeElement.tagName;
+    box.innerHTML = fresh;
+    if (held) stay(box, held);
     const status = box.querySelector(".status");
     const state = status.dataset.state;
     page.dataset.state = state;
     announce(state, Number(status.dataset.percent));
     page.dispatchEvent(new CustomEvent("job-moved", { detail: { lengths: status.dataset.lengths ? status.dataset.lengths.split(",").map(Number) : [], state } }));
-    if (FINAL.includes(state)) finish(state);
+    if (isOver(state)) finish(state);
+  }
+  /* Who stood on something that is gone stays where it was: on its like, or on the whole. */
+  function stay(where, tag) {
+    const like = tag !== "SECTION" && where.querySelector(tag.toLowerCase());
+    if (!like) where.tabIndex = -1;
+    (like || where).focus({ preventScroll: true });
   }
   function refreshSoon() {
     if (waiting || over) return;
@@ -59,7 +68,10 @@
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
     for (const part of page.querySelectorAll("[data-live-part]")) {
       const next = fresh.getElementById(part.id);
-      if (next) part.replaceWith(document.adoptNode(next));
+      if (!next) continue;
+      const held = part.contains(document.activeElement) && document.activeElement.tagName;
+      part.replaceWith(document.adoptNode(next));
+      if (held) stay(next, held);
     }
     const balance = fresh.getElementById("balance");
     if (balance) document.getElementById("balance").textContent = balance.textContent;
@@ -68,6 +80,18 @@
     else say(announcer.dataset[state]);
     page.dispatchEvent(new CustomEvent("job-over", { detail: { state, fresh } }));
   }
+  // Canceled in place: a new page would lose the place in the text and where one stood.
+  document.addEventListener("submit", async (event) => {
+    const form = event.target.closest("#job-status form");
+    if (!form) return;
+    event.preventDefault();
+    form.querySelector("button").setAttribute("aria-disabled", "true");
+    try {
+      const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
+      if (!answer.ok) throw new Error(answer.status);
+      await refresh();
+    } catch { form.submit(); }
+  });
   function stop() {
     over = true;
     clearInterval(polling);

@@ -62,7 +62,14 @@ document.addEventListener("change", (event) => {
   if (form) form.requestSubmit();
 });
 
+// What is wrong inside a closed panel can neither be seen nor focused.
+function unfold(element) {
+  for (let panel = element.closest("details"); panel; panel = panel.parentElement.closest("details")) panel.open = true;
+}
+document.addEventListener("invalid", (event) => unfold(event.target), true);
+
 document.addEventListener("DOMContentLoaded", () => {
+  for (const wrong of document.querySelectorAll("details [aria-invalid=true]")) unfold(wrong);
   const summary = document.querySelector("[data-focus]");
   if (summary) summary.focus();
 });

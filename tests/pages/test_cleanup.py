@@ -24,6 +24,8 @@ from speechsite.accounts.models import User
 from speechsite.audio import encode
 from speechsite.credits import ledger
 from speechsite.credits.models import Price, Wallet
+from speechsite.pages import cleanup
+from speechsite.pages import job as job_page
 from speechsite.upstreams.models import Channel, Offer
 from tests.audio.sounds import sine
 from tests.pages.conftest import speak
@@ -368,3 +370,9 @@ def test_a_container_that_no_browser_knows_is_played_as_mp3(send: Any, page: Cli
     assert sound["Content-Type"] == "audio/mpeg"
     assert original[1].endswith(".mp3")
     assert len(body(sound)) > 1000
+
+
+def test_every_format_is_offered_before_and_after() -> None:
+    before = {name for name, _label in cleanup.FORMATS}
+    job = Job(kind=Job.Kind.ISOLATION, output_format="mp3_44100_128")
+    assert before == {name for name, _label, _note in job_page._offered(job)}

@@ -178,3 +178,42 @@ def test_the_parts_meet_without_a_space_between_them(page: Client, finished: Any
     assert job.segment_count > 1
     html = page.get(f"/jobs/{job.pk}/").content.decode()
     assert html.count("</section><section") == job.segment_count - 1
+
+
+def _downloads(page: Client, job: Job) -> list[str]:
+    answer = page.get(f"/jobs/{job.pk}/")
+    return [str(label) for label, _note, _url in answer.context["downloads"]]
+
+
+@pytest.mark.parametrize(
+    ("form", "label"),
+    [("ulaw_8000", "µ-law 8 kHz"), ("pcm_16000", "PCM 16 kHz"), ("wav_44100", "WAV")],
+)
+def test_the_format_that_was_ordered_is_offered(
+    page: Client, finished: Any, form: str, label: str
+) -> None:
+    offered = _downloads(page, finished(output_format=form))
+    assert offered.count(label) == 1
+    assert "MP3" in offered
+
+
+def test_a_canceled_job_offers_what_was_charged(page: Client, place: Any) -> None:
+    job = place("This is a sentence of the text. " * 20)
+    lifecycle.start([job.pk])
+    speak(job.segments.first())
+    page.post(f"/jobs/{job.pk}/cancel/")
+    html = page.get(f"/jobs/{job.pk}/").content.decode()
+    assert 'data-joining="yes"' in html
+    assert "being put together" in html
+    assert '<noscript><meta http-equiv="refresh"' in html
+    job.refresh_from_db()
+    audio = default_storage.save("jobs/canceled.mp3", ContentFile(b"sound"))
+    lifecycle.finish(job, audio=audio, size=5, duration_ms=1000, peaks=[3])
+    html = page.get(f"/jobs/{job.pk}/").content.decode()
+    assert "data-joining" not in html
+    assert "MP3" in _downloads(page, job)
+
+
+def test_results_come_before_a_text_that_may_be_long(page: Client, finished: Any) -> None:
+    html = page.get(f"/jobs/{finished().pk}/").content.decode()
+    assert html.index('id="results-title"') < html.index('id="transcript"')
