@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 from jobs import adapters, attempts, briefs, claims, disk, ending, intake, lifecycle, placing
 from jobs.models import Job, Segment
 from jobs.outcomes import Delivered, Outcome
-from jobs.states import SegmentState
+from jobs.states import FINAL_JOB, SegmentState
 from speechsite.audio import markup
 from speechsite.audio.answer import Answer, CannotGoOn
 from speechsite.audio.decode import NotAudio
@@ -43,6 +43,8 @@ RESERVE = 30.0  # seconds for which workers leave a streamed job alone
 POLL = 0.1
 PATIENCE = 240.0  # seconds that a listener waits for a piece that a worker makes
 BEAT = 10.0  # seconds between renewals of a lease
+JOINED_HERE_MS = 300_000  # longer sound is put together by a worker
+LAST_BYTE = 20.0  # seconds at most between the sound and its last byte
 
 
 class StreamBroken(Exception):
@@ -89,6 +91,7 @@ class Speech:
     answer: Answer
     is_shared: bool = False
     inbox: asyncio.Queue[Piece | Exception | None] = field(default_factory=asyncio.Queue)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)  # nothing more is done here
 
     async def pieces(self) -> AsyncIterator[Piece]:
         """The sound as it is made. Leaving early does not stop the job.
@@ -189,9 +192,12 @@ async def _tell(speech: Speech, begun: _Begun | None) -> None:
             is_over = speaker.is_over
         if not speech.is_shared and (last := await slowly(speech.answer.finish)):
             inbox.put_nowait(Piece(last))
+        if speech.is_shared:
+            # What is said next need not wait; who shares the answer waits before it ends.
+            inbox.put_nowait(None)
+        if not is_over:
+            is_over = await _settled(job, at_ms)
         inbox.put_nowait(None)
-        if job.segment_count == 1 and not is_over:
-            is_over = await slowly(ending.end, claims.worker_name(), job.pk)
     except SpeechFailed as error:
         has_begun = speaker is not None and speaker.has_begun
         inbox.put_nowait(StreamBroken(error.message) if has_begun else error)
@@ -201,8 +207,30 @@ async def _tell(speech: Speech, begun: _Begun | None) -> None:
         logger.exception("job %s: streaming failed", job.pk)
         inbox.put_nowait(StreamBroken())
     finally:
+        speech.settled.set()
         if not is_over:
             await in_thread(queue.enqueue, placing.WORK)
+
+
+async def _settled(job: Job, heard_ms: int) -> bool:
+    """End a job that was heard whole, before its last byte is given out; whether it is over.
+
+    Whoever has the last byte finds the item, its charge and its sound in the history. What is
+    short is joined here; what is long, or in other hands already, is waited for a moment.
+    """
+    if heard_ms <= JOINED_HERE_MS and await slowly(ending.end, claims.worker_name(), job.pk):
+        return True
+    await in_thread(queue.enqueue, placing.WORK)
+    deadline = asyncio.get_running_loop().time() + LAST_BYTE
+    while asyncio.get_running_loop().time() < deadline:
+        if await in_thread(_is_final, job.pk):
+            return True
+        await asyncio.sleep(POLL)
+    return False
+
+
+def _is_final(pk: UUID) -> bool:
+    return Job.objects.filter(pk=pk, state__in=FINAL_JOB).exists()
 
 
 @dataclass

@@ -115,6 +115,7 @@ class Context:
     pieces: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
     task: asyncio.Task[None] | None = None
     is_closing: bool = False
+    spoken: list[streaming.Speech] = field(default_factory=list)
 
     @property
     def is_over(self) -> bool:
@@ -172,6 +173,8 @@ class Context:
             while (piece := await self.pieces.get()) is not None:
                 await self._say(piece)
             await self._send_sound(await slowly(self.answer.finish))
+            # Whoever reads `isFinal` finds all of it in the history.
+            await asyncio.gather(*(speech.settled.wait() for speech in self.spoken))
             if not self.session.is_binary:
                 await self.session.send(wire.final(self.name))
         except Exception as error:
@@ -195,6 +198,7 @@ class Context:
             answer=self.answer,
         )
         speech = begun.speech
+        self.spoken.append(speech)
         alignment = Alignment(speech.job.text)
         since = 0
         async for piece in speech.pieces():
