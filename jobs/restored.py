@@ -53,7 +53,17 @@ def _ask_anew() -> int:
     unclear = now + timedelta(seconds=settings.UNCLEAR_DEADLINE_SECONDS)
     live.filter(state=SegmentState.UNKNOWN).update(deadline_at=unclear)
     live.filter(state=SegmentState.RUNNING).update(submitted_at=now)
+    _send_no_more(live)
     return asked
+
+
+def _send_no_more(live: QuerySet[Segment]) -> None:
+    """Where nobody can say what became of an order, the old site may have sent it again already."""
+    told = {Feature.REPEAT, Feature.FIND}
+    mute = [one.pk for one in Channel.objects.all() if not told & channels.features_of(one)]
+    most = settings.UNCLEAR_RESENDS
+    unclear = live.filter(state__in=(SegmentState.SUBMITTING, SegmentState.UNKNOWN))
+    unclear.filter(channel__in=mute, resends__lt=most).update(resends=most)
 
 
 def _end_unsent() -> int:

@@ -80,6 +80,26 @@ def test_a_lost_answer_is_looked_up_and_not_sent_again(
     assert fake.accepted == 1
 
 
+@pytest.mark.parametrize("name", ["kie", "minimax"])
+@pytest.mark.parametrize("state", [SegmentState.UNKNOWN, SegmentState.SUBMITTING])
+def test_what_nobody_can_be_asked_about_is_not_sent_again(
+    open_site: OPENED, tmp_path: Path, settings: Any, name: str, state: SegmentState
+) -> None:
+    here = open_site(name)
+    fake = here.fakes[name]
+    fake.fault, fake.times = Fault.DROP_AFTER, 1
+    job = here.place()
+    here.work(until=of_state(SegmentState.UNKNOWN))
+    Segment.objects.update(state=state, worker="elsewhere:1:1:abc")
+    taking.take(tmp_path / "backup")
+    settings.UNCLEAR_DEADLINE_SECONDS = 3
+    turn_back(tmp_path)
+    here.work()
+    job = settled(job)
+    assert (job.state, job.failure_code, job.charged) == (JobState.FAILED, "unclear", 0)
+    assert (fake.accepted, Segment.objects.get().possible_cost) == (1, True)
+
+
 def test_a_call_that_was_being_made_is_unclear_and_is_looked_up(
     open_site: OPENED,
     tmp_path: Path,
