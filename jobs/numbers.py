@@ -33,6 +33,7 @@ def give(job: Job, *, purpose: str, parts: Sequence[tuple[str, int]] = ()) -> Nu
             "is_test": job.is_test,
         },
     )
+    numbered.job = job  # as it was placed: it knows whether it is a replay
     return numbered
 
 

@@ -109,7 +109,8 @@ async def begin(
 ) -> Speech:
     """Place an order, which blocks, and speak it.
 
-    What is placed is spoken, also when whoever asked is canceled meanwhile. Who waits for all
+    What is placed is spoken, also when whoever asked is canceled meanwhile. What turns out to be
+    a replay says nothing: its sound is, or will be, with the job. Who waits for all
     of the sound says that it is no stream: it then comes at the end, and states its length.
     Jobs that follow each other in one answer are given it; who shares it finishes it.
     """
@@ -151,7 +152,9 @@ def _let_go(task: asyncio.Task[Any]) -> None:
 async def _begin(place: Callable[[], Job], is_stream: bool, shared: Answer | None) -> Speech:
     job, begun = await together(_ordered, place)
     speech = _speech(job, is_stream, shared)
-    _kept(_tell(speech, begun))
+    # What was placed before is spoken, or was, by whoever placed it.
+    if not job.is_replay:
+        _kept(_tell(speech, begun))
     return speech
 
 

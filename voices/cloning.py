@@ -32,7 +32,7 @@ from speechsite.providers import types
 from speechsite.providers.types import Feature
 from speechsite.upstreams import channels
 from speechsite.upstreams.models import Channel
-from voices.models import TEST_FAMILY, Sample, Voice
+from voices.models import TEST_FAMILY, Addition, Sample, Voice
 
 MOST_SAMPLES = 25
 MOST_VOICES = 1000
@@ -94,8 +94,12 @@ def add(
     description: str = "",
     labels: Mapping[str, str] | None = None,
     is_test: bool = False,
+    addition: Addition | None = None,
 ) -> Voice:
-    """Make a voice of somebody's own. Raises CloningError or ProviderError."""
+    """Make a voice of somebody's own. Raises CloningError or ProviderError.
+
+    The request that asked for it, where it has a key, names the voice from the same moment on.
+    """
     own = Voice.objects.usable().filter(owner=user).in_world(is_test=is_test)
     if own.count() >= MOST_VOICES:
         raise CloningError("voice_limit_reached", f"At most {MOST_VOICES} voices fit.")
@@ -117,6 +121,8 @@ def add(
             listed_by=listed_by,
         )
         keep(voice, recordings)
+        if addition is not None:
+            Addition.objects.filter(pk=addition.pk).update(voice=voice)
     return voice
 
 

@@ -100,6 +100,9 @@ class Voice(models.Model):
 
     objects = VoiceQuerySet.as_manager()
 
+    # Set by `additions` on a voice that an earlier request with the same key made.
+    is_replay = False
+
     class Meta:
         ordering = ("position", "name")
         constraints = (
@@ -123,6 +126,26 @@ class Voice(models.Model):
     @property
     def is_usable(self) -> bool:
         return self.retired_at is None
+
+
+class Addition(models.Model):
+    """A request for a voice of one's own that may come again, and the voice that came of it."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    request_hash = models.CharField(max_length=64)
+    voice = models.ForeignKey(
+        Voice, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+    )
+    begun_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("user", "key"), name="one_addition_per_key"),
+        )
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class Sample(models.Model):

@@ -6,7 +6,9 @@ sound that the job is put together to is the answer.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.files.storage import default_storage
 from django.utils.translation import gettext as _
@@ -15,6 +17,8 @@ from jobs import renditions, streaming
 from jobs.models import Job
 from jobs.states import JobState
 from speechsite.api import waiting
+from speechsite.api.errors import Conflict
+from speechsite.audio.answer import Answer
 from speechsite.core.threads import in_thread, slowly
 from speechsite.providers.types import WordTime
 
@@ -27,6 +31,24 @@ class Heard:
 
     audio: bytes
     words: tuple[WordTime, ...]
+
+
+async def begin(
+    place: Callable[..., Job], *args: Any, is_stream: bool = True, answer: Answer | None = None
+) -> streaming.Speech:
+    """Place an order and speak it; an order that was placed before is answered as it was kept.
+
+    Its sound comes whole then, once it is all there: nobody speaks it a second time.
+    """
+    speech = await streaming.begin(place, *args, is_stream=is_stream, answer=answer)
+    if speech.job.is_replay:
+        try:
+            again = Heard(await stored(speech.job), await in_thread(_timeline, speech.job))
+            speech.inbox.put_nowait(streaming.Piece(again.audio, again.words))
+            speech.inbox.put_nowait(None)
+        except streaming.SpeechFailed as error:
+            speech.inbox.put_nowait(error)
+    return speech
 
 
 async def whole(speech: streaming.Speech) -> Heard:
@@ -44,8 +66,13 @@ async def whole(speech: streaming.Speech) -> Heard:
 
 
 async def stored(job: Job) -> bytes:
-    """The sound of a job once it is put together. Raises SpeechFailed."""
+    """The sound of a job once it is put together.
+
+    Raises SpeechFailed, and Conflict when it was stopped or deleted since.
+    """
     done = await waiting.finished(job.pk, PATIENCE)
+    if done.deleted_at is not None or (done.state == JobState.CANCELED and not done.audio):
+        raise Conflict(_("What was ordered with this was stopped or deleted since."), code="gone")
     if done.state == JobState.FAILED:
         raise streaming.SpeechFailed(done.failure_code, done.failure_message)
     if not done.audio:

@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from jobs import lifecycle, orders, streaming
+from jobs import lifecycle, orders, streaming, uploads
 from jobs.errors import OrderError
 from jobs.models import Job, Upload
 from jobs.placing import DEFAULT_FORMAT, Origin
@@ -131,7 +131,7 @@ def cleaning(
     asked = _asked(model_name, "", reference)
     origin = _origin(caller, asked, idempotency_key, request_body, 0.0)
     if (first := idempotency.replayed(caller, idempotency_key, origin.request_hash)) is not None:
-        return first
+        return _with_one_recording(first, upload)
     name = model_name or _default_cleaning()
     model = find_model(caller, name, kind=SpeechModel.Kind.ISOLATION)
     with _refusals(caller):
@@ -143,7 +143,14 @@ def cleaning(
             title=_printable(title),
             origin=origin,
         )
-    return idempotency.checked(job, origin.request_hash)
+    return _with_one_recording(idempotency.checked(job, origin.request_hash), upload)
+
+
+def _with_one_recording(job: Job, upload: Upload) -> Job:
+    """Of one order that came twice at once, each time with its recording, one is kept."""
+    if job.is_replay and job.upload_id != upload.pk:
+        uploads.discard(upload)
+    return job
 
 
 def find_model(

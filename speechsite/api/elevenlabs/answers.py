@@ -35,7 +35,7 @@ from speechsite.credits.errors import CreditError
 View = Callable[..., Any]
 Entered = tuple[dict[str, Any], Caller, limits.RateState]
 EXPOSED = (
-    "request-id, history-item-id, character-cost, x-character-count, x-trace-id, "
+    "request-id, history-item-id, character-cost, x-character-count, x-trace-id, idempotent-replayed, "
     "current-concurrent-requests, maximum-concurrent-requests, "
     "x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, retry-after"
 )

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from jobs import files, lifecycle, uploads
 from jobs.models import Job
 from jobs.states import JobState
-from speechsite.api import ordering, reading, worlds
+from speechsite.api import idempotency, ordering, reading, worlds
 from speechsite.api.auth import Caller
 from speechsite.api.elevenlabs import ids, orders
 from speechsite.api.elevenlabs.answers import by_method, serves
@@ -39,7 +39,8 @@ async def clean(request: HttpRequest, caller: Caller, form: Mapping[str, Any]) -
     sound = await orders.stored(job)
     more = await in_thread(orders.headers, caller, job)
     media_type = formats.parse(job.output_format).media_type
-    return HttpResponse(sound, content_type=media_type, headers=more)
+    answer = HttpResponse(sound, content_type=media_type, headers=more)
+    return idempotency.marked(answer, job)
 
 
 def list_cleaned(request: HttpRequest, caller: Caller, query: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,9 +71,12 @@ def _place(request: HttpRequest, caller: Caller, file_format: str) -> Job:
     if file is None:
         fault = {"type": "missing", "loc": ["body", "audio"], "msg": "Field required"}
         raise SchemaError([{**fault, "input": None}])
+    once = idempotency.once_of(request)
+    if (first := once.known(caller)) is not None:
+        return first
     recording = _with_header(file) if file_format != "other" else file
     upload = uploads.take(caller.user, recording, is_test=caller.is_test)
-    return ordering.cleaning(caller, upload=upload, output_format=DEFAULT_FORMAT)
+    return ordering.cleaning(caller, upload=upload, output_format=DEFAULT_FORMAT, **once.order)
 
 
 def _with_header(file: UploadedFile) -> UploadedFile:

@@ -14,12 +14,13 @@ from django.utils.translation import gettext as _
 from jobs import concurrency, streaming
 from jobs.models import Job
 from speechsite.accounts import plans
-from speechsite.api import auth, hearing, limits, ordering
+from speechsite.api import auth, hearing, idempotency, limits, ordering
 from speechsite.api.auth import Caller
 from speechsite.api.elevenlabs import ids, preferences, pronouncing
 from speechsite.api.elevenlabs.wire import speech as wire
 from speechsite.api.errors import ApiError, ConcurrencyLimited, Invalid, Unavailable
 from speechsite.api.hearing import Heard
+from speechsite.api.idempotency import NEVER_AGAIN, Once
 from speechsite.audio.answer import Answer
 from speechsite.core.threads import in_thread
 from speechsite.credits import prices
@@ -42,6 +43,7 @@ class Order:
     locators: Sequence[Mapping[str, Any]] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     is_heard: bool = False  # while it is made, and not only when it is whole
+    once: Once = NEVER_AGAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ async def admitted(secret: str, address: str) -> Caller:
 
 async def placed(caller: Caller, order: Order, text: str, *, is_stream: bool) -> Begun:
     """An order for speech, placed and begun: we speak it ourselves. Raises ApiError."""
-    [text] = await pronouncing.pronounced(caller, [text], order.locators)
+    [text] = await _pronounced(caller, order, [text])
     return await _queued(
         QUEUE_SECONDS,
         lambda: caller,
@@ -106,7 +108,7 @@ async def placed_dialogue(
     caller: Caller, order: Order, lines: Sequence[tuple[str, str]], *, is_stream: bool
 ) -> Begun:
     """An order for a dialogue, placed and begun. Raises ApiError."""
-    texts = await pronouncing.pronounced(caller, [text for _, text in lines], order.locators)
+    texts = await _pronounced(caller, order, [text for _, text in lines])
     spoken = [(voice, text) for (voice, _), text in zip(lines, texts, strict=True)]
     return await _queued(
         QUEUE_SECONDS,
@@ -173,6 +175,13 @@ def _millicredits_per_character(minute: int) -> int:
         return 1
 
 
+async def _pronounced(caller: Caller, order: Order, texts: list[str]) -> list[str]:
+    """The texts by the order's dictionaries, which a repeated order does not need any more."""
+    if order.locators and await in_thread(order.once.known, caller) is not None:
+        return texts
+    return await pronouncing.pronounced(caller, texts, order.locators)
+
+
 async def _queued(
     patience: float,
     ask: Callable[[], Caller],
@@ -190,11 +199,13 @@ async def _queued(
         caller = ask()
         job = place(caller)
         more.update(headers(caller, job))
+        if job.is_replay:
+            more[idempotency.REPLAYED] = "true"
         return job
 
     while True:
         try:
-            speech = await streaming.begin(placed, is_stream=is_stream, answer=answer)
+            speech = await hearing.begin(placed, is_stream=is_stream, answer=answer)
             return Begun(speech, more)
         except ConcurrencyLimited:
             if time.monotonic() + pause > end:
@@ -204,6 +215,8 @@ async def _queued(
 
 
 def _place(caller: Caller, order: Order, text: str) -> Job:
+    if (first := order.once.known(caller)) is not None:
+        return first
     model_name = order.model_id
     voice_id = order.voice_id or _default_voice(caller)
     if not model_name:
@@ -221,6 +234,7 @@ def _place(caller: Caller, order: Order, text: str) -> Job:
         output_format=order.output_format,
         reserve_seconds=streaming.RESERVE,
         is_heard=order.is_heard,
+        **order.once.order,
     )
 
 
@@ -238,6 +252,7 @@ def _place_dialogue(caller: Caller, order: Order, lines: Sequence[tuple[str, str
         options=order.options,
         output_format=order.output_format,
         reserve_seconds=streaming.RESERVE,
+        **order.once.order,
     )
 
 

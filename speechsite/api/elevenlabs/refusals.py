@@ -108,7 +108,7 @@ def http_status(error: ApiError) -> int:
 
 def headers(error: ApiError) -> Mapping[str, str]:
     """When to come back, where coming back soon can help."""
-    if error.retry_after is None or http_status(error) not in (429, 503):
+    if error.retry_after is None or http_status(error) not in (409, 429, 503):
         return {}
     return {"Retry-After": str(max(1, round(error.retry_after)))}
 

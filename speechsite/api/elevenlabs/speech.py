@@ -17,6 +17,7 @@ from speechsite.api.elevenlabs.answers import by_method, serves
 from speechsite.api.elevenlabs.orders import Order
 from speechsite.api.elevenlabs.wire import speech as wire
 from speechsite.api.errors import Invalid
+from speechsite.api.idempotency import once_of
 from speechsite.audio import formats
 
 # Some clients read line by line and give up on long ones.
@@ -25,6 +26,7 @@ MOST_CHARACTERS = 1000
 
 
 async def _place(
+    request: HttpRequest,
     caller: Caller,
     query: Mapping[str, Any],
     body: Mapping[str, Any],
@@ -42,6 +44,7 @@ async def _place(
         locators=tuple(body["pronunciation_dictionary_locators"]),
         options=wire.options(body),
         is_heard=is_stream,
+        once=once_of(request, json.loads(request.body)),
     )
     if voice_id:
         return await orders.placed(caller, order, body["text"], is_stream=is_stream), []
@@ -54,7 +57,7 @@ async def whole(
     request: HttpRequest, caller: Caller, query: Any, body: Any, voice_id: str = ""
 ) -> HttpResponseBase:
     """The sound, once it is all there."""
-    begun, _turns = await _place(caller, query, body, voice_id)
+    begun, _turns = await _place(request, caller, query, body, voice_id)
     heard = await orders.whole(begun.speech)
     return HttpResponse(
         heard.audio, content_type=_media_type(begun.speech.job), headers=begun.headers
@@ -66,7 +69,7 @@ async def stream(
 ) -> HttpResponseBase:
     """The sound as it is made."""
     _refuse_whole_formats(query, body)
-    begun, _turns = await _place(caller, query, body, voice_id, is_stream=True)
+    begun, _turns = await _place(request, caller, query, body, voice_id, is_stream=True)
     pieces = await _begun(begun.speech)
     return _streamed(_audio(pieces), _media_type(begun.speech.job), begun.headers)
 
@@ -75,7 +78,7 @@ async def whole_timed(
     request: HttpRequest, caller: Caller, query: Any, body: Any, voice_id: str = ""
 ) -> HttpResponseBase:
     """Sound and times, once they are all there."""
-    begun, turns = await _place(caller, query, body, voice_id)
+    begun, turns = await _place(request, caller, query, body, voice_id)
     heard = await orders.whole(begun.speech)
     columns = wire.Alignment(begun.speech.job.text).take(heard.words, is_last=True)
     answer = wire.timed(heard.audio, columns)
@@ -89,7 +92,7 @@ async def stream_timed(
 ) -> HttpResponseBase:
     """Sound and times as they are made, an object a line."""
     _refuse_whole_formats(query, body)
-    begun, turns = await _place(caller, query, body, voice_id, is_stream=True)
+    begun, turns = await _place(request, caller, query, body, voice_id, is_stream=True)
     pieces = await _begun(begun.speech)
     lines = _lines(pieces, begun.speech.job.text, None if voice_id else turns)
     return _streamed(lines, "application/json", begun.headers)

@@ -8,18 +8,18 @@ from dataclasses import replace
 from typing import Any
 
 from django.core.files.storage import default_storage
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.utils.translation import gettext as _
 
 from jobs import ranges
-from speechsite.api import reading, worlds
+from speechsite.api import idempotency, reading, worlds
 from speechsite.api.auth import Caller
 from speechsite.api.elevenlabs import ids, preferences, selection
 from speechsite.api.elevenlabs.answers import by_method, serves
 from speechsite.api.elevenlabs.wire import voices as wire
-from speechsite.api.errors import ApiError, Invalid, NotFound, Unavailable
+from speechsite.api.errors import ApiError, Conflict, Invalid, NotFound, Unavailable
 from speechsite.providers.errors import ProviderError
-from voices import cloning
+from voices import additions, cloning
 from voices.cloning import CloningError
 from voices.models import Sample, Voice
 
@@ -54,18 +54,28 @@ def get_voice(request: HttpRequest, caller: Caller, voice: str) -> dict[str, Any
     return wire.voice(replace(seen, settings=stored), with_settings=True)
 
 
-def add_voice(request: HttpRequest, caller: Caller, form: Mapping[str, Any]) -> dict[str, Any]:
+def add_voice(request: HttpRequest, caller: Caller, form: Mapping[str, Any]) -> JsonResponse:
     """A voice made from recordings. Nothing here waits for a verification."""
-    recordings = _recordings(request)
-    made = _made(
-        cloning.add,
-        caller.user,
-        name=_name(form),
-        recordings=recordings,
-        description=form["description"] or "",
-        labels=_labels(form["labels"]) or {},
-        is_test=caller.is_test,
-    )
+    reading.check_size(request, LARGEST_FORM)
+    once = idempotency.once_of(request)
+    named = {"key": idempotency.scoped(caller, once.key), "check": once.check}
+    made = _made(additions.known, caller.user, **named) if once.key else None
+    if made is None:
+        made = _made(
+            additions.add,
+            caller.user,
+            request_hash=once.hash,
+            name=_name(form),
+            recordings=_recordings(request),
+            description=form["description"] or "",
+            labels=_labels(form["labels"]) or {},
+            is_test=caller.is_test,
+            **named,
+        )
+    return idempotency.marked(JsonResponse(_added(made)), made)
+
+
+def _added(made: Voice) -> dict[str, Any]:
     return {
         "voice_id": made.external_id,
         "requires_verification": False,
@@ -170,6 +180,8 @@ def _made(verb: Any, *args: Any, **more: Any) -> Any:
     try:
         return verb(*args, **more)
     except CloningError as error:
+        if error.code == "under_way":
+            raise Conflict(error.message, retry_after=additions.RETRY_AFTER) from error
         status = REFUSED.get(error.code, 400)
         raise ApiError(error.message, code=error.code, status=status) from error
     except ProviderError as error:

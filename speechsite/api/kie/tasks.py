@@ -18,6 +18,7 @@ from jobs.models import Callback, Job
 from jobs.states import JobState
 from speechsite.api import ordering, worlds
 from speechsite.api.auth import Caller
+from speechsite.api.idempotency import Once
 from speechsite.api.kie import recordings, wire
 from voices import known, library
 from voices.models import SpeechModel
@@ -28,7 +29,7 @@ FORMAT = "mp3_44100_128"
 INPUT_FAILURES = frozenset({"rejected", "moderated", "unsupported", "invalid_text"})
 
 
-def place(caller: Caller, order: wire.Order, *, origin: str) -> Job:
+def place(caller: Caller, order: wire.Order, once: Once, *, origin: str) -> Job:
     """Order what a createTask asks for, and its callback with it."""
     if order.callback_url:
         _check_callback(order.callback_url)
@@ -37,7 +38,11 @@ def place(caller: Caller, order: wire.Order, *, origin: str) -> Job:
         upload = recordings.at(caller, wire.audio_url_of(order.input))
         with transaction.atomic():
             job = ordering.cleaning(
-                caller, upload=upload, model_name=order.model, output_format=FORMAT
+                caller,
+                upload=upload,
+                model_name=order.model,
+                output_format=FORMAT,
+                **once.order,
             )
             return _with_callback(job, order, origin)
     if kind == SpeechModel.Kind.DIALOGUE:
@@ -51,6 +56,7 @@ def place(caller: Caller, order: wire.Order, *, origin: str) -> Job:
                 voice_settings=dialogue.voice_settings,
                 options=dialogue.options,
                 output_format=FORMAT,
+                **once.order,
             )
             return _with_callback(job, order, origin)
     speech = wire.speech_of(order.input)
@@ -63,6 +69,7 @@ def place(caller: Caller, order: wire.Order, *, origin: str) -> Job:
             voice_settings=speech.voice_settings,
             options=speech.options,
             output_format=FORMAT,
+            **once.order,
         )
         return _with_callback(job, order, origin)
 

@@ -12,7 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from jobs import files
 from jobs.states import JobState
-from speechsite.api import auth, limits, reading
+from speechsite.api import auth, idempotency, limits, reading
 from speechsite.api.auth import Caller
 from speechsite.api.errors import ApiError, KeyInvalid, KeyMissing
 from speechsite.api.kie import tasks, wire
@@ -52,9 +52,13 @@ def endpoint(method: str, scope: str) -> Callable[[View], Callable[[HttpRequest]
 @endpoint("POST", "generations:create")
 def create_task(request: HttpRequest, caller: Caller) -> JsonResponse:
     """Take an order; `code` 200 means taken, not done."""
-    order = wire.order_of(reading.json_of(request))
-    job = tasks.place(caller, order, origin=reading.origin_of(request))
-    return JsonResponse(wire.created(job.pk.hex))
+    body = reading.json_of(request)
+    order, once = wire.order_of(body), idempotency.once_of(request, body)
+    # A repeated one first: the names and the recording that it was for may be gone since.
+    job = once.known(caller)
+    if job is None:
+        job = tasks.place(caller, order, once, origin=reading.origin_of(request))
+    return idempotency.marked(JsonResponse(wire.created(job.pk.hex)), job)
 
 
 @endpoint("GET", "generations:read")
@@ -108,7 +112,7 @@ def code_of(error: ApiError) -> tuple[int, str]:
 
 def _api_error(error: ApiError) -> JsonResponse:
     code, message = code_of(error)
-    response = refused(code, message, status=429 if code == 429 else 200)
+    response = refused(code, message, status=code if code in (409, 429) else 200)
     if error.retry_after is not None:
         response["Retry-After"] = str(max(1, round(error.retry_after)))
     return response

@@ -74,7 +74,7 @@ def refused(status: int, message: str) -> Refusal:
     """A refusal of ours, by its HTTP status, with the words that MiniMax's clients know."""
     code, known = CODES.get(status, (INVALID, ""))
     said = known if code in (KEY, RATE) and status != 403 else message or known
-    return Refusal(code, said, status if status in (402, 403, 404, 413, 429) else None)
+    return Refusal(code, said, status if status in (402, 403, 404, 409, 413, 429) else None)
 
 
 def created(number: int, token: str, characters: int) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHt
 from jobs import files, streaming
 from jobs.models import Job
 from jobs.states import JobState
-from speechsite.api import hearing, ordering, reading, waiting
+from speechsite.api import hearing, idempotency, ordering, reading, waiting
 from speechsite.api.auth import Caller
+from speechsite.api.idempotency import Once
 from speechsite.api.minimax import answers, views, wire
 from speechsite.api.minimax.answers import Refusal
 from speechsite.api.minimax.guard import async_endpoint
@@ -31,23 +32,24 @@ FAILURES = {
 @async_endpoint("POST", "generations:create")
 async def t2a(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     """Speak a text, and answer with the sound in hex, a link to it, or a stream."""
-    talk = wire.talk_of(reading.json_of(request))
+    body = reading.json_of(request)
+    talk, once = wire.talk_of(body), idempotency.once_of(request, body)
     origin = reading.origin_of(request)
     answer: HttpResponseBase
     if talk.is_link:
-        job = await sync_to_async(_place)(caller, talk)
+        job = await sync_to_async(_place)(caller, talk, once)
         answer = JsonResponse(await _linked(job, talk, origin))
     else:
-        speech = await streaming.begin(_place, caller, talk, is_stream=talk.is_stream)
+        speech = await hearing.begin(_place, caller, talk, once, is_stream=talk.is_stream)
         job = speech.job
         if talk.is_stream:
             answer = await _streamed(speech, talk, origin)
         else:
             answer = JsonResponse(await _whole(speech, talk, origin))
-    return await sync_to_async(views.with_unheard)(answer, job)
+    return idempotency.marked(await sync_to_async(views.with_unheard)(answer, job), job)
 
 
-def _place(caller: Caller, talk: wire.Talk) -> Job:
+def _place(caller: Caller, talk: wire.Talk, once: Once) -> Job:
     order = talk.order
     return ordering.speech(
         caller,
@@ -60,6 +62,7 @@ def _place(caller: Caller, talk: wire.Talk) -> Job:
         # A link opens the joined result, which a worker makes.
         reserve_seconds=0.0 if talk.is_link else streaming.RESERVE,
         is_heard=talk.is_stream,
+        **once.order,
     )
 
 

@@ -11,6 +11,7 @@ from jobs.models import Job, NumberedFile
 from jobs.orders import normal
 from speechsite.api import ordering, worlds
 from speechsite.api.auth import Caller
+from speechsite.api.idempotency import Once
 from speechsite.api.minimax import texts, wire
 from speechsite.api.minimax.answers import INVALID, Refusal
 from speechsite.audio import markup
@@ -19,14 +20,17 @@ INPUT, RESULT = "t2a_async_input", "t2a_async"
 SALT = "api.minimax.tasks"
 
 
-def place(caller: Caller, order: wire.Order) -> NumberedFile:
+def place(caller: Caller, order: wire.Order, once: Once) -> NumberedFile:
     """Order what t2a_async_v2 asks for; the answer names the job by its number."""
+    # A repeated one first: its file of texts may be gone since.
+    if (first := once.known(caller)) is not None:
+        return numbers.give(first, purpose=RESULT)
     if order.text_file is None:
-        return _spoken(caller, order, order.text)
+        return _spoken(caller, order, order.text, once)
     parts = _parts(caller, order.text_file)
     if parts[0].name:
-        return _archive(caller, order, parts)
-    return _spoken(caller, order, parts[0].text)
+        return _archive(caller, order, parts, once)
+    return _spoken(caller, order, parts[0].text, once)
 
 
 def job_of(caller: Caller, number: int) -> tuple[NumberedFile, Job]:
@@ -50,7 +54,7 @@ def token_of(numbered: NumberedFile) -> str:
     return signing.dumps(numbered.number, salt=SALT)
 
 
-def _spoken(caller: Caller, order: wire.Order, text: str) -> NumberedFile:
+def _spoken(caller: Caller, order: wire.Order, text: str, once: Once) -> NumberedFile:
     with transaction.atomic():
         job = ordering.speech(
             caller,
@@ -60,11 +64,14 @@ def _spoken(caller: Caller, order: wire.Order, text: str) -> NumberedFile:
             voice_settings=order.voice_settings,
             options=order.options,
             output_format=order.sound.output_format,
+            **once.order,
         )
         return numbers.give(job, purpose=RESULT)
 
 
-def _archive(caller: Caller, order: wire.Order, parts: tuple[texts.Part, ...]) -> NumberedFile:
+def _archive(
+    caller: Caller, order: wire.Order, parts: tuple[texts.Part, ...], once: Once
+) -> NumberedFile:
     """Many texts, one job: each becomes a turn with a recording of its own."""
     # As the order will read them, so that the lengths find the turns again.
     said = [(part.name, normal(part.text).strip()) for part in parts]
@@ -79,6 +86,7 @@ def _archive(caller: Caller, order: wire.Order, parts: tuple[texts.Part, ...]) -
             voice_settings=order.voice_settings,
             options=order.options,
             output_format=order.sound.output_format,
+            **once.order,
         )
         parts_of_job = [(name, len(text)) for name, text in said]
         return numbers.give(job, purpose=RESULT, parts=parts_of_job)

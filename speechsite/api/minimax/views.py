@@ -18,7 +18,7 @@ from jobs import numbers, ranges
 from jobs.models import Job, NumberedFile
 from jobs.options import unheard as unheard_options
 from jobs.states import JobState
-from speechsite.api import reading, worlds
+from speechsite.api import idempotency, reading, worlds
 from speechsite.api.auth import Caller
 from speechsite.api.minimax import answers, archives, options, tasks, texts, wire
 from speechsite.api.minimax.answers import INVALID, Refusal
@@ -38,13 +38,14 @@ KINDS = ("system", "voice_cloning", "voice_generation", "all")
 @endpoint("POST", "generations:create")
 def t2a_async(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     """Take a long text, or a file of texts."""
-    order = wire.task_of(reading.json_of(request))
-    numbered = tasks.place(caller, order)
+    body = reading.json_of(request)
+    order, once = wire.task_of(body), idempotency.once_of(request, body)
+    numbered = tasks.place(caller, order, once)
     job = cast(Job, numbered.job)
     answer = answers.created(
         numbered.number, tasks.token_of(numbered), answers.characters_of(job.text)
     )
-    return with_unheard(Json(answer), job)
+    return idempotency.marked(with_unheard(Json(answer), job), job)
 
 
 @endpoint("GET", "generations:read")

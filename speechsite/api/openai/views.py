@@ -10,9 +10,10 @@ from django.views.decorators.csrf import csrf_exempt
 
 from jobs import streaming
 from jobs.models import Job
-from speechsite.api import auth, limits, ordering, reading, worlds
+from speechsite.api import auth, hearing, idempotency, limits, ordering, reading, worlds
 from speechsite.api.auth import Caller
 from speechsite.api.errors import ApiError
+from speechsite.api.idempotency import Once
 from speechsite.api.limits import RateState
 from speechsite.api.openai import wire
 from voices import known, library
@@ -38,8 +39,9 @@ async def speech(request: HttpRequest) -> HttpResponseBase:
         return refused("Only POST is served here.", status=405)
     try:
         caller, rate = await sync_to_async(admitted)(request, "generations:create")
-        order = wire.order_of(reading.json_of(request))
-        speech = await streaming.begin(_place, caller, order)
+        body = reading.json_of(request)
+        order, once = wire.order_of(body), idempotency.once_of(request, body)
+        speech = await hearing.begin(_place, caller, order, once)
         response = await _spoken(speech, order)
     except wire.Refusal as error:
         return refused(error.message, status=400, param=error.param, code=error.code)
@@ -75,7 +77,9 @@ def admitted(request: HttpRequest, scope: str) -> tuple[Caller, RateState]:
     return caller, limits.admit(caller)
 
 
-def _place(caller: Caller, order: wire.Order) -> Job:
+def _place(caller: Caller, order: wire.Order, once: Once) -> Job:
+    if (first := once.known(caller)) is not None:
+        return first
     voice_id, model_name = _chosen(caller, order)
     model = library.model_named(model_name)
     bounds = model.controls.get("speed") if model is not None else None
@@ -89,6 +93,7 @@ def _place(caller: Caller, order: wire.Order) -> Job:
         output_format=order.output_format,
         reserve_seconds=streaming.RESERVE,
         is_heard=True,
+        **once.order,
     )
 
 
@@ -126,7 +131,7 @@ async def _spoken(speech: streaming.Speech, order: wire.Order) -> StreamingHttpR
     response[JOB] = job.pk.hex
     response["Cache-Control"] = "no-cache"
     response["X-Accel-Buffering"] = "no"
-    return response
+    return idempotency.marked(response, job)
 
 
 async def _sounding(pieces: AsyncIterator[streaming.Piece]) -> bytes:
