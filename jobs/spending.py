@@ -6,15 +6,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Case, F, Q, Sum, When
+from django.db.models import BigIntegerField, Case, F, OuterRef, Q, Subquery, Sum, When
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from jobs.models import Job
 from jobs.states import LIVE_JOB
 from speechsite.accounts.models import ApiKey
+from speechsite.credits.models import LedgerEntry
 
 # Charged where the work ended, held where it did not.
 COST = Case(When(Q(state__in=LIVE_JOB), then=F("quoted")), default=F("charged"))
+
+_REFUNDS = LedgerEntry.objects.filter(job_id=OuterRef("pk"), kind=LedgerEntry.Kind.REFUND)
+# What was charged for a job and not given back since: summed up, what the ledger says.
+NET = F("charged") - Coalesce(
+    Subquery(_REFUNDS.order_by().values("available_delta")[:1]), 0, output_field=BigIntegerField()
+)
 
 
 @dataclass(frozen=True, slots=True)

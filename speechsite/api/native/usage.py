@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from jobs import spending
 from jobs.models import Job
 from speechsite.api.errors import Invalid
 from speechsite.api.native import base, inputs, schema, wire
@@ -24,7 +25,7 @@ SUMS = {
     "generations": Count("pk"),
     "characters": Sum("characters"),
     "milliseconds": Sum("duration_ms"),
-    "millicredits": Sum("charged"),
+    "millicredits": Sum(spending.NET),
 }
 
 
