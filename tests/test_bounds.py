@@ -71,7 +71,7 @@ def test_a_form_without_a_length_is_read_like_any_other(
     site: Site, key: str, path: str, field: str
 ) -> None:
     content = b"A text." if "minimax" in path else tone("wav_16000", 5000)
-    more = {"uploadPath": "x", "purpose": "t2a_async_input", "name": "Voice"}
+    more = {"uploadPath": "x", "purpose": "t2a_async_input", "name": "Voice", "kind": "audio"}
     kind, body = form(field, content, **more)
     usual = {"Content_Type": kind, "Authorization": f"Bearer {key}"}
     by_length = sent(site, path, body, **usual)

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 import httpx
 
-from speechsite.core import outgoing, safehttp
+from speechsite.core import answers, outgoing, safehttp
 from speechsite.providers.base import Adapter
 from speechsite.providers.errors import (
     AccountEmpty,
@@ -38,6 +38,9 @@ from speechsite.providers.types import SpeechOrder
 USER_AGENT = "speechsite/0.1"
 TIMEOUT = {"connect": 10.0, "read": 120.0, "write": 60.0, "pool": 60.0}  # seconds
 DOWNLOAD_LIMIT = 512 * 1024 * 1024  # bytes of one result
+ANSWER_LIMIT = 64 * 1024 * 1024  # bytes of an answer that is read as a whole, unpacked
+ERROR_LIMIT = 256 * 1024  # bytes of an error that are looked at
+ANSWER_SECONDS, STREAM_SECONDS = 600.0, 1800.0  # until an answer, or a stream of sound, has ended
 NOT_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -116,7 +119,9 @@ class HttpAdapter(Adapter):
         self, method: str, path: str, *, spends: bool = False, **more: Any
     ) -> httpx.Response:
         """One request, whole answer. `spends` marks a call that may cost the operator."""
-        async with self.stream(method, path, spends=spends, **more) as response:
+        async with self.stream(
+            method, path, spends=spends, largest=ANSWER_LIMIT, seconds=ANSWER_SECONDS, **more
+        ) as response:
             await response.aread()
         return response
 
@@ -128,9 +133,13 @@ class HttpAdapter(Adapter):
         *,
         spends: bool = False,
         headers: Mapping[str, str] | None = None,
+        largest: int = DOWNLOAD_LIMIT,
+        seconds: float = STREAM_SECONDS,
         **more: Any,
     ) -> AsyncIterator[httpx.Response]:
         """One request whose successful answer is left unread; an error is raised.
+
+        The answer ends at `largest` bytes, unpacked, and after `seconds`, however it comes.
 
         A connection that breaks while the caller reads is the same lost answer.
         """
@@ -149,8 +158,10 @@ class HttpAdapter(Adapter):
             raise lost_answer(error, spends) from error
         try:
             response.request = request
+            answers.bounded(response, largest=largest, seconds=seconds)
             self.notice(response)
             if not response.is_success:
+                answers.cut(response, ERROR_LIMIT)
                 await response.aread()
                 raise self.scrubbed(self.error_from(response) or error_from_status(response))
             yield response
