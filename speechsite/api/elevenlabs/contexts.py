@@ -68,10 +68,14 @@ class Session:
             names = ("xi_api_key", "xi-api-key", "authorization")
             self.secret = next((message[name] for name in names if message[name]), "")
 
-    async def context(self, name: str | None, first: Mapping[str, Any]) -> Context:
-        """A new context, opened by its first message. Raises Refusal."""
+    async def admit(self) -> None:
+        """Ask who this is, once. Raises Refusal."""
         if self.caller is None:
             self.caller = await self._authenticate()
+
+    async def context(self, name: str | None, first: Mapping[str, Any]) -> Context:
+        """A new context, opened by its first message. Raises Refusal."""
+        await self.admit()
         output_format = self.query["output_format"] or wire.DEFAULT_FORMAT
         output_format = wire.FORMATS.get(output_format, output_format)
         if output_format not in formats.FORMATS or output_format.startswith(WHOLE):

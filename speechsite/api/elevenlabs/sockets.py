@@ -20,6 +20,7 @@ from speechsite.api import auth
 from speechsite.api.elevenlabs import schema
 from speechsite.api.elevenlabs.contexts import Context, Refusal, Session
 from speechsite.api.elevenlabs.wire import sockets as wire
+from speechsite.core.threads import slowly
 from speechsite.upstreams import catalogue
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,10 @@ PATH = re.compile(r"/v1/text-to-speech/([^/]+)/(stream-input|multi-stream-input)
 MOST_CONTEXTS = 5  # open at a time
 MOST_CLOSING = 20  # closed ones that still speak; the client is not read while there are more
 NORMAL = 1000
+# Of somebody whose key was not asked yet: seconds on the line, and characters of a message.
+UNKNOWN_SECONDS = 20.0
+UNKNOWN_MESSAGE = 64 * 1024
+LONG_MESSAGE = 64 * 1024  # characters that take longer to read than the loop should wait
 
 
 class Gone(Exception):
@@ -54,7 +59,9 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
 class _Connection:
     """Reads what the client says and hands its text to the contexts."""
 
-    __slots__ = ("contexts", "is_multi", "path_id", "receive", "scope", "send", "session")
+    __slots__ = (
+        "contexts", "ends_at", "is_multi", "path_id", "receive", "scope", "send", "session"
+    )  # fmt: skip
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, path_id: str, *, is_multi: bool
@@ -66,6 +73,8 @@ class _Connection:
         self.is_multi = is_multi
         self.contexts: dict[str, Context] = {}
         self.session: Session | None = None
+        # Whatever a stranger sends, it does not stay longer than this.
+        self.ends_at = asyncio.get_running_loop().time() + UNKNOWN_SECONDS
 
     async def run(self) -> None:
         try:
@@ -177,17 +186,37 @@ class _Connection:
             await closing[0].finished()
 
     async def _message(self, seconds: float) -> dict[str, Any]:
+        """The next message; one that is long is not looked at before the key."""
+        text = await self._text(seconds)
+        if len(text) > UNKNOWN_MESSAGE:
+            await self._session().admit()
+        if len(text) > LONG_MESSAGE:
+            return await slowly(_read, text)
+        return _read(text)
+
+    async def _text(self, seconds: float) -> str:
+        session = self._session()
+        if asyncio.get_running_loop().time() > self.ends_at:
+            await session.admit()
+        is_known = session.caller is not None
         waiting = [context.task for context in self.contexts.values()]
+        until = asyncio.get_running_loop().time() + seconds
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout_at(until if is_known else min(until, self.ends_at)):
                 event = await _first_of(self.receive(), waiting)
         except TimeoutError:
-            raise Refusal(
-                "input_timeout_exceeded", f"No message came for {seconds:g} seconds."
-            ) from None
+            if is_known or until <= self.ends_at:
+                raise Refusal(
+                    "input_timeout_exceeded", f"No message came for {seconds:g} seconds."
+                ) from None
+            await session.admit()
+            return await self._text(until - asyncio.get_running_loop().time())
         if event["type"] == "websocket.disconnect":
             raise Gone
-        return _read(event)
+        text = event.get("text")
+        if text is None:
+            raise Refusal("invalid_input_message", "Messages are JSON in text frames.")
+        return str(text)
 
     async def _refuse(self, refusal: Refusal) -> None:
         await self._say(wire.error(refusal.word, refusal.message, refusal.context))
@@ -232,10 +261,7 @@ async def _first_of(
         reading.cancel()
 
 
-def _read(event: Mapping[str, Any]) -> dict[str, Any]:
-    text = event.get("text")
-    if text is None:
-        raise Refusal("invalid_input_message", "Messages are JSON in text frames.")
+def _read(text: str) -> dict[str, Any]:
     try:
         return schema.read_json(text, wire.MESSAGE)
     except schema.SchemaError as error:

@@ -140,3 +140,29 @@ def test_closed_contexts_leave_their_place_at_once(live: Partner) -> None:
     assert code == 1000
     finals = [one["contextId"] for one in messages if one.get("isFinal")]
     assert sorted(finals) == [f"turn{number}" for number in range(7)]
+
+
+@pytest.mark.parametrize("kind", ["stream-input", "multi-stream-input"])
+def test_a_long_message_is_not_looked_at_before_the_key(catalogue: None, kind: str) -> None:
+    path = f"/v1/text-to-speech/en-us/{kind}?model_id=builtin-speech"
+    messages, code = talk(path, "nobody", {"text": 7, "more": "x" * 100_000})
+    assert (messages[-1]["error"], code) == ("invalid_api_key", 1008)
+
+
+def test_a_stranger_who_keeps_talking_is_sent_away(
+    catalogue: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "UNKNOWN_SECONDS", 0.0)
+    path = "/v1/text-to-speech/en-us/multi-stream-input?model_id=builtin-speech"
+    messages, code = talk(path, "", *[{"context_id": "a"}] * 100)
+    assert (messages[-1]["error"], code) == ("needs_authorization", 1008)
+    assert len(messages) == 1
+
+
+def test_who_has_a_key_may_be_silent_for_longer(
+    live: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "UNKNOWN_SECONDS", 0.0)
+    path = "/v1/text-to-speech/en-us/multi-stream-input?model_id=builtin-speech"
+    _messages, code = talk(path, live[1], {"context_id": "a"}, {"close_socket": True})
+    assert code == 1000

@@ -106,6 +106,12 @@ def test_a_buffer_loses_and_doubles_nothing(texts: list[str], trigger: bool) -> 
     assert taken + buffer.add("", flush=True) == "".join(texts)
 
 
+def test_a_buffer_looks_for_the_end_of_a_word_near_its_own_end_only() -> None:
+    assert Buffer((50,)).add("One " + "b" * 900) == "One "
+    endless = "One " + "b" * 1_000_000
+    assert Buffer((50,)).add(endless) == endless
+
+
 @pytest.mark.parametrize(("asked", "kept"), [(None, 20), (0, 20), (-5, 1), (300, 180), (60, 60)])
 def test_the_timeout_is_kept_within_what_is_served(asked: float | None, kept: float) -> None:
     assert sockets.timeout_of(asked) == kept

@@ -6,10 +6,11 @@ Pure: what to say to whom is decided in `sockets`.
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import regex
 
 from speechsite.api.elevenlabs.schema import Field
 from speechsite.api.elevenlabs.wire.speech import LOCATOR, VOICE_SETTINGS, Columns
@@ -56,7 +57,8 @@ MESSAGE = {
     "close_context": Field("boolean", default=False),
     "close_socket": Field("boolean", default=False),
 }
-_WORD_END = re.compile(r"[\s。！？；，、…]", re.UNICODE)
+_WORD_END = regex.compile(r"(?r)[\s。！？；，、…]")
+LONGEST_WORD = 1000
 
 
 @dataclass(slots=True)
@@ -79,10 +81,10 @@ class Buffer:
         return self._take(self._last_word_end())
 
     def _last_word_end(self) -> int:
-        for place in range(len(self.waiting), 0, -1):
-            if _WORD_END.match(self.waiting[place - 1]):
-                return place
-        return len(self.waiting)
+        # A word longer than this is cut: to look for its beginning anew with every message
+        # would take longer with each of them.
+        found = _WORD_END.search(self.waiting, max(len(self.waiting) - LONGEST_WORD, 0))
+        return int(found.end()) if found else len(self.waiting)
 
     def _take(self, count: int) -> str:
         piece, self.waiting = self.waiting[:count], self.waiting[count:]
