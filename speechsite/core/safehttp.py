@@ -137,7 +137,7 @@ def check_url(url: str, *, allow_private: bool | None = None) -> None:
     """
     try:
         parsed = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError) as error:
+    except (httpx.InvalidURL, TypeError, UnicodeError) as error:
         raise Refused("this is not a URL") from error
     _check(parsed, _private_allowed(allow_private))
 
@@ -265,7 +265,7 @@ def _our_errors() -> Iterator[None]:
         yield
     except httpx.TooManyRedirects as error:
         raise Refused(f"more than {MAX_REDIRECTS} redirects") from error
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
         raise Refused("this is not a URL that can be called") from error
     except (httpx.HTTPError, TimeoutError) as error:
         raise Unreachable(str(error) or type(error).__name__) from error
