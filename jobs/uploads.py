@@ -11,12 +11,14 @@ from typing import Protocol
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import Count, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs import files
 from jobs.errors import OrderError, SiteFull
 from jobs.models import Job, Upload
+from speechsite.accounts import plans
 from speechsite.accounts.models import User
 from speechsite.audio import probe
 from speechsite.audio.decode import NotAudio, TooLong
@@ -59,6 +61,7 @@ def take(user: User, file: Uploaded, *, is_test: bool = False) -> Upload:
         raise OrderError(
             "file", message % {"limit": LARGEST // 1024 // 1024}, code="audio_too_long"
         )
+    check_room(user, file.size)
     with tempfile.NamedTemporaryFile(prefix=scratch.prefix()) as copy:
         digest = hashlib.sha256()
         for block in file.chunks():
@@ -72,7 +75,7 @@ def take(user: User, file: Uploaded, *, is_test: bool = False) -> Upload:
         stored = default_storage.save(
             f"uploads/{upload_id.hex[-2:]}/{upload_id.hex}/{new_token()[:16]}{suffix}", File(copy)
         )
-    return Upload.objects.create(
+    upload = Upload(
         id=upload_id,
         user=user,
         file=stored,
@@ -83,6 +86,36 @@ def take(user: User, file: Uploaded, *, is_test: bool = False) -> Upload:
         sha256=digest.hexdigest(),
         is_test=is_test,
     )
+    try:
+        _keep(user, upload)
+    except OrderError:
+        default_storage.delete(stored)
+        raise
+    return upload
+
+
+def check_room(user: User, size: int) -> None:
+    """Whether the account may keep one more recording of so many bytes. Raises OrderError."""
+    plan = plans.plan_of(user)
+    if plan.upload_megabytes is None and plan.upload_files is None:
+        return
+    kept = Upload.objects.filter(user=user, deleted_at__isnull=True)
+    sums = kept.aggregate(files=Count("pk"), size=Sum("size", default=0))
+    if plan.upload_files is not None and sums["files"] >= plan.upload_files:
+        message = _("Your plan keeps %s recordings. Delete some first.") % plan.upload_files
+        raise OrderError("file", message, code="upload_quota_reached")
+    megabytes = plan.upload_megabytes
+    if megabytes is not None and sums["size"] + size > megabytes * 1024 * 1024:
+        message = _("Your plan keeps %s MB of recordings. Delete some first.") % megabytes
+        raise OrderError("file", message, code="upload_quota_reached")
+
+
+def _keep(user: User, upload: Upload) -> None:
+    with transaction.atomic():
+        # Two that come at once must not both find the last place.
+        User.objects.select_for_update().get(pk=user.pk)
+        check_room(user, upload.size)
+        upload.save(force_insert=True)
 
 
 def discard(upload: Upload) -> None:

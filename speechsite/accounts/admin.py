@@ -143,7 +143,8 @@ class PlanAdmin(Page):
     """Limits; an empty one means no limit."""
 
     list_display = (
-        "name", "slug", "requests_per_second", "concurrent_jobs", "characters_per_job", "position",
+        "name", "slug", "requests_per_second", "concurrent_jobs", "characters_per_job",
+        "upload_megabytes", "upload_files", "position",
     )  # fmt: skip
 
     def get_readonly_fields(self, request: HttpRequest, obj: Plan | None = None) -> Any:
