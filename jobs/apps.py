@@ -17,6 +17,14 @@ class JobsConfig(AppConfig):
 
         post_spawn.connect(_take_up, dispatch_uid="jobs")
         _register_duties()
+        _count_uploads()
+
+
+def _count_uploads() -> None:
+    from speechsite.accounts import quota
+
+    quota.counted_by("jobs.uploads.count")
+    quota.counted_by("jobs.numbers.count")
 
 
 def _register_duties() -> None:

@@ -10,10 +10,12 @@ from typing import BinaryIO
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import Count, Sum
 from django.utils import timezone
 
 from jobs import files
 from jobs.models import Job, NumberedFile
+from speechsite.accounts import quota
 from speechsite.accounts.models import User
 from speechsite.core.ids import new_token
 
@@ -46,17 +48,31 @@ def keep(
     size: int,
     is_test: bool = False,
 ) -> NumberedFile:
-    """Store a file that somebody uploaded."""
+    """Store a file that somebody uploaded. Raises quota.Full."""
+    quota.check(user, size)
     token = new_token()
     stored = default_storage.save(f"texts/{token[:2]}/{token}", File(content))
-    return NumberedFile.objects.create(
-        user=user,
-        purpose=purpose,
-        name=PurePath(name).name[:200],
-        file=stored,
-        size=size,
-        is_test=is_test,
-    )
+    try:
+        with transaction.atomic():
+            quota.claim(user, size)
+            return NumberedFile.objects.create(
+                user=user,
+                purpose=purpose,
+                name=PurePath(name).name[:200],
+                file=stored,
+                size=size,
+                is_test=is_test,
+            )
+    except quota.Full:
+        default_storage.delete(stored)
+        raise
+
+
+def count(user: User) -> tuple[int, int]:
+    """How many texts are kept for somebody, and their bytes."""
+    kept = NumberedFile.objects.filter(user=user, job__isnull=True)
+    sums = kept.aggregate(files=Count("pk"), size=Sum("size", default=0))
+    return sums["files"], sums["size"]
 
 
 def find(user: User, number: int) -> NumberedFile | None:

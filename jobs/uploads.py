@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from jobs import files
 from jobs.errors import OrderError, SiteFull
 from jobs.models import Job, Upload
-from speechsite.accounts import plans
+from speechsite.accounts import quota
 from speechsite.accounts.models import User
 from speechsite.audio import probe
 from speechsite.audio.decode import NotAudio, TooLong
@@ -61,7 +61,7 @@ def take(user: User, file: Uploaded, *, is_test: bool = False) -> Upload:
         raise OrderError(
             "file", message % {"limit": LARGEST // 1024 // 1024}, code="audio_too_long"
         )
-    check_room(user, file.size)
+    _check_room(user, file.size)
     with tempfile.NamedTemporaryFile(prefix=scratch.prefix()) as copy:
         digest = hashlib.sha256()
         for block in file.chunks():
@@ -87,35 +87,20 @@ def take(user: User, file: Uploaded, *, is_test: bool = False) -> Upload:
         is_test=is_test,
     )
     try:
-        _keep(user, upload)
-    except OrderError:
+        with transaction.atomic():
+            quota.claim(user, upload.size)
+            upload.save(force_insert=True)
+    except quota.Full as error:
         default_storage.delete(stored)
-        raise
+        raise OrderError("file", error.message, code=error.code) from error
     return upload
 
 
-def check_room(user: User, size: int) -> None:
-    """Whether the account may keep one more recording of so many bytes. Raises OrderError."""
-    plan = plans.plan_of(user)
-    if plan.upload_megabytes is None and plan.upload_files is None:
-        return
+def count(user: User) -> tuple[int, int]:
+    """How many recordings are kept for somebody, and their bytes."""
     kept = Upload.objects.filter(user=user, deleted_at__isnull=True)
     sums = kept.aggregate(files=Count("pk"), size=Sum("size", default=0))
-    if plan.upload_files is not None and sums["files"] >= plan.upload_files:
-        message = _("Your plan keeps %s recordings. Delete some first.") % plan.upload_files
-        raise OrderError("file", message, code="upload_quota_reached")
-    megabytes = plan.upload_megabytes
-    if megabytes is not None and sums["size"] + size > megabytes * 1024 * 1024:
-        message = _("Your plan keeps %s MB of recordings. Delete some first.") % megabytes
-        raise OrderError("file", message, code="upload_quota_reached")
-
-
-def _keep(user: User, upload: Upload) -> None:
-    with transaction.atomic():
-        # Two that come at once must not both find the last place.
-        User.objects.select_for_update().get(pk=user.pk)
-        check_room(user, upload.size)
-        upload.save(force_insert=True)
+    return sums["files"], sums["size"]
 
 
 def discard(upload: Upload) -> None:
@@ -127,6 +112,13 @@ def discard(upload: Upload) -> None:
             deleted_at=timezone.now()
         )
         files.remove([upload.file])
+
+
+def _check_room(user: User, size: int) -> None:
+    try:
+        quota.check(user, size)
+    except quota.Full as error:
+        raise OrderError("file", error.message, code=error.code) from error
 
 
 def _probe(path: Path) -> probe.Probe:

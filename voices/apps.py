@@ -12,6 +12,7 @@ class VoicesConfig(AppConfig):
     verbose_name = _("Voices")
 
     def ready(self) -> None:
+        from speechsite.accounts import quota
         from speechsite.duties import outbox, routines
         from speechsite.upstreams import channels
         from voices import sync
@@ -21,3 +22,4 @@ class VoicesConfig(AppConfig):
             kind = outbox.Kind(sync.duty_of(adapter), "voices.sync.do", 1, timedelta(hours=20))
             outbox.register(kind)
         routines.nightly("voices.sync.begin_all", hour=4)
+        quota.counted_by("voices.cloning.count")

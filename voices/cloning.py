@@ -13,6 +13,7 @@ import secrets
 import string
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,8 +21,10 @@ from typing import Protocol
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import Count, Sum
 from django.utils import timezone
 
+from speechsite.accounts import quota
 from speechsite.accounts.models import User
 from speechsite.audio import probe
 from speechsite.audio.decode import NotAudio, TooLong
@@ -103,12 +106,17 @@ def add(
     own = Voice.objects.usable().filter(owner=user).in_world(is_test=is_test)
     if own.count() >= MOST_VOICES:
         raise CloningError("voice_limit_reached", f"At most {MOST_VOICES} voices fit.")
+    with _within_plan():
+        # Before a provider is asked: what it has made is kept, whoever else came meanwhile.
+        quota.check(user, _size(recordings), files=len(recordings))
     family, external_id, listed_by = TEST_FAMILY, _new_voice_id(), []
     if not is_test:
         channel = _cloning_channel()
         family, listed_by = channel.adapter, [channel.slug]
         external_id = _clone(channel, name, recordings, labels or {})
-    with transaction.atomic():
+    with transaction.atomic(), _within_plan():
+        if is_test:
+            quota.claim(user, _size(recordings), files=len(recordings))
         voice = Voice.objects.create(
             family=family,
             external_id=external_id,
@@ -145,6 +153,9 @@ def edit(
     if voice.samples.count() + len(recordings) > MOST_SAMPLES:
         raise CloningError("invalid_parameters", f"A voice has at most {MOST_SAMPLES} recordings.")
     with transaction.atomic():
+        if voice.owner is not None and recordings:
+            with _within_plan():
+                quota.claim(voice.owner, _size(recordings), files=len(recordings))
         voice.save()
         keep(voice, recordings)
     return voice
@@ -158,6 +169,13 @@ def retire(voice: Voice) -> None:
     for sample in voice.samples.all():
         drop(sample)
     Voice.objects.filter(pk=voice.pk, retired_at__isnull=True).update(retired_at=timezone.now())
+
+
+def count(user: User) -> tuple[int, int]:
+    """How many reference recordings are kept for somebody, and their bytes."""
+    kept = Sample.objects.filter(voice__owner=user)
+    sums = kept.aggregate(files=Count("pk"), size=Sum("size", default=0))
+    return sums["files"], sums["size"]
 
 
 def keep(voice: Voice, recordings: Sequence[Recording]) -> list[Sample]:
@@ -191,6 +209,14 @@ def drop(sample: Sample) -> None:
         sample.delete()
 
 
+@contextmanager
+def _within_plan() -> Iterator[None]:
+    try:
+        yield
+    except quota.Full as error:
+        raise CloningError(error.code, error.message) from error
+
+
 def _read(file: Uploaded) -> Recording:
     if not file.size or file.size > LARGEST:
         message = f"A recording has at most {LARGEST // 1024 // 1024} MB, and is not empty."
@@ -209,6 +235,10 @@ def _read(file: Uploaded) -> Recording:
     media_type = MEDIA_TYPES.get(found.container, "application/octet-stream")
     name = Path(file.name or "recording").name
     return Recording(name, media_type, audio, found.duration_ms)
+
+
+def _size(recordings: Iterable[Recording]) -> int:
+    return sum(len(one.audio) for one in recordings)
 
 
 def _cloning_channel() -> Channel:

@@ -28,10 +28,10 @@ class Plan(models.Model):
     concurrent_jobs = models.PositiveIntegerField(_("jobs at once"), null=True, blank=True)
     characters_per_job = models.PositiveIntegerField(_("characters per job"), null=True, blank=True)
     upload_megabytes = models.PositiveIntegerField(
-        _("megabytes of recordings"), null=True, blank=True, default=1024
+        _("megabytes of uploads"), null=True, blank=True, default=1024
     )
     upload_files = models.PositiveIntegerField(
-        _("recordings kept at once"), null=True, blank=True, default=500
+        _("uploads kept at once"), null=True, blank=True, default=500
     )
     position = models.PositiveSmallIntegerField(default=0)
 

@@ -11,7 +11,8 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 
-from speechsite.accounts import keys
+from speechsite.accounts import keys, quota
+from speechsite.accounts.models import User
 from speechsite.core import bodies
 from speechsite.core.threads import in_thread
 
@@ -30,13 +31,17 @@ UPLOADS = (
 # Nobody's key is in these, and they are short.
 HOOKS = "/hooks/"
 LARGEST_HOOK = 256 * 1024
+FORM = 64 * 1024  # bytes of an upload that are not its file
+OVER_QUOTA = 400  # the status of every dialect for an upload that the plan does not keep
 
 anybody = bodies.Room(bodies.ALL_OF_ANYBODY)
 known = bodies.Room(settings.MAX_BODIES_MB * MB)
 
 # status: our code, type in the dialects of ElevenLabs and OpenAI, MiniMax' code, words
 _WORDS = {
+    OVER_QUOTA: (quota.Full.code, "invalid_request", 2013, "Your plan keeps no more uploads."),
     401: ("api_key_invalid", "authentication_error", 1004, "Send a valid API key, or sign in."),
+    404: ("not_found", "invalid_request", 2013, "There is nothing at this address."),
     408: ("request_timeout", "invalid_request", 1001, "The request came in too slowly."),
     413: ("request_too_large", "invalid_request", 2013, "At most %s MB can be sent at once here."),
     431: ("headers_too_large", "invalid_request", 2013, "The headers are too large."),
@@ -52,7 +57,7 @@ def body_of(scope: Scope, receive: Receive) -> bodies.Body:
         scope,
         receive,
         largest=LARGEST_HOOK if is_hook else largest(path),
-        is_known=_anybody if is_hook else lambda: in_thread(_is_known, scope),
+        allowed=_anything if is_hook else lambda: in_thread(_allowed, scope),
         anybody=anybody,
         known=known,
     )
@@ -96,20 +101,36 @@ def _refusal(status: int, path: str) -> dict[str, Any]:
     }
 
 
-async def _anybody() -> bool:
-    return True
+async def _anything() -> bodies.Allowance:
+    return bodies.Allowance(LARGEST_HOOK)
 
 
-def _is_known(scope: Scope) -> bool:
-    """Whether a key or a session comes with this that is good now. Asks the database."""
+def _allowed(scope: Scope) -> bodies.Allowance:
+    """How much may come with this key or session. Asks the database. Raises bodies.Refused."""
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
     given = headers.get(b"xi-api-key", "").strip()
     bearer = headers.get(b"authorization", "").partition(" ")[2].strip()
     secret = given or bearer
-    if secret:
-        key = keys.known_key(secret)
-        return key is not None and key.is_usable and key.user.is_active
-    return _has_session(headers.get(b"cookie", ""))
+    key = keys.known_key(secret) if secret else None
+    if key is not None and key.is_usable and key.user.is_active:
+        return _room(key.user, scope)
+    if not secret and _has_session(headers.get(b"cookie", "")):
+        # A page of ours says in its own words what does not fit.
+        return bodies.Allowance(LARGEST_BODY)
+    raise bodies.Refused(401)
+
+
+def _room(user: User, scope: Scope) -> bodies.Allowance:
+    if scope["method"] != "POST" or not scope["path"].startswith(UPLOADS):
+        return bodies.Allowance(LARGEST_BODY)
+    try:
+        room = quota.room(user)
+    except quota.Full:
+        room = 0
+    if room is None:
+        return bodies.Allowance(LARGEST_BODY)
+    # A form is a little longer than its files, and base64 by a third: who keeps the file counts it.
+    return bodies.Allowance(room * 3 // 2 + FORM, OVER_QUOTA)
 
 
 def _has_session(cookie: str) -> bool:

@@ -1,8 +1,9 @@
 """Bodies of requests: how much is taken, from whom, how long it may take, and how long it was.
 
 Nobody's body is read in full before it is known who sends it. A few kilobytes are taken from
-everybody; for more, `is_known` is asked, which is the caller's business, and then there is a
-limit for the path and one for all connections together. Plain ASGI, no Django.
+everybody; for more, `allowed` is asked, which is the caller's business: how many bytes this
+sender may send, and what to say beyond them. Another limit holds for all connections together.
+Plain ASGI, no Django.
 """
 
 from __future__ import annotations
@@ -31,6 +32,14 @@ class Refused(Exception):
         self.status = status
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many bytes somebody may send at once, and the status of a refusal beyond them."""
+
+    most: int
+    beyond: int = 413
+
+
 @dataclass(slots=True)
 class Room:
     """What all connections of this process may hold together, in bytes."""
@@ -54,13 +63,14 @@ class Body:
         receive: Receive,
         *,
         largest: int,
-        is_known: Callable[[], Awaitable[bool]],
+        allowed: Callable[[], Awaitable[Allowance]],
         anybody: Room,
         known: Room,
     ) -> None:
         self.next = receive
         self.largest = largest
-        self.is_known = is_known
+        self.allowed = allowed
+        self.beyond = 413
         self.rooms = (anybody, known)
         self.room = anybody
         self.declared = _declared(scope)
@@ -72,8 +82,7 @@ class Body:
     async def is_welcome(self) -> bool:
         """Whether a byte of it should be read, by what the headers say."""
         try:
-            if self.declared > self.largest:
-                raise Refused(413)
+            self._measure(self.declared)
             if self.declared > FROM_ANYBODY:
                 await self._ask()
         except Refused as refused:
@@ -97,8 +106,7 @@ class Body:
         count = len(event.get("body", b""))
         self.read += count
         self.is_complete = not event.get("more_body", False)
-        if self.read > self.largest:
-            raise Refused(413)
+        self._measure(self.read)
         if self.read > FROM_ANYBODY and self.room is self.rooms[0]:
             await self._ask()
         # What is there as a whole is somebody's next line of code, and gone with it.
@@ -112,12 +120,18 @@ class Body:
         self.taken = 0
 
     async def _ask(self) -> None:
-        if not await self.is_known():
-            raise Refused(401)
+        allowance = await self.allowed()
+        if allowance.most < self.largest:
+            self.largest, self.beyond = allowance.most, allowance.beyond
+        self._measure(max(self.declared, self.read))
         taken = self.taken
         self.close()
         self.room = self.rooms[1]
         self._hold(taken)
+
+    def _measure(self, size: int) -> None:
+        if size > self.largest:
+            raise Refused(self.beyond)
 
     def _hold(self, count: int) -> None:
         self.room.take(count)

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-# slug: megabytes and recordings; an empty limit means no limit
+# slug: megabytes and files; an empty limit means no limit
 FIGURES = {
     "free": (1024, 200),
     "starter": (5 * 1024, 1000),
@@ -27,14 +27,14 @@ class Migration(migrations.Migration):
             model_name="plan",
             name="upload_megabytes",
             field=models.PositiveIntegerField(
-                blank=True, default=1024, null=True, verbose_name="megabytes of recordings"
+                blank=True, default=1024, null=True, verbose_name="megabytes of uploads"
             ),
         ),
         migrations.AddField(
             model_name="plan",
             name="upload_files",
             field=models.PositiveIntegerField(
-                blank=True, default=500, null=True, verbose_name="recordings kept at once"
+                blank=True, default=500, null=True, verbose_name="uploads kept at once"
             ),
         ),
         migrations.RunPython(fill, migrations.RunPython.noop),

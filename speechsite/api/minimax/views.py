@@ -18,6 +18,7 @@ from jobs import numbers, ranges
 from jobs.models import Job, NumberedFile
 from jobs.options import unheard as unheard_options
 from jobs.states import JobState
+from speechsite.accounts import quota
 from speechsite.api import idempotency, reading, worlds
 from speechsite.api.auth import Caller
 from speechsite.api.minimax import answers, archives, options, tasks, texts, wire
@@ -68,14 +69,17 @@ def upload(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     # Read once now, so that what cannot be spoken is refused where it comes in.
     texts.read(file.file)
     file.file.seek(0)
-    kept = numbers.keep(
-        caller.user,
-        name=file.name or "text.txt",
-        purpose=tasks.INPUT,
-        content=cast(Any, file.file),
-        size=file.size,
-        is_test=caller.is_test,
-    )
+    try:
+        kept = numbers.keep(
+            caller.user,
+            name=file.name or "text.txt",
+            purpose=tasks.INPUT,
+            content=cast(Any, file.file),
+            size=file.size,
+            is_test=caller.is_test,
+        )
+    except quota.Full as error:
+        raise Refusal(INVALID, error.message) from error
     return Json(_described(kept, ""))
 
 
