@@ -38,6 +38,7 @@ from speechsite.providers.types import SpeechOrder
 USER_AGENT = "speechsite/0.1"
 TIMEOUT = {"connect": 10.0, "read": 120.0, "write": 60.0, "pool": 60.0}  # seconds
 DOWNLOAD_LIMIT = 512 * 1024 * 1024  # bytes of one result
+DOWNLOAD_SECONDS = 600.0
 ANSWER_LIMIT = 64 * 1024 * 1024  # bytes of an answer that is read as a whole, unpacked
 ERROR_LIMIT = 256 * 1024  # bytes of an error that are looked at
 ANSWER_SECONDS, STREAM_SECONDS = 600.0, 1800.0  # until an answer, or a stream of sound, has ended
@@ -133,15 +134,14 @@ class HttpAdapter(Adapter):
         *,
         spends: bool = False,
         headers: Mapping[str, str] | None = None,
-        largest: int = DOWNLOAD_LIMIT,
-        seconds: float = STREAM_SECONDS,
+        largest: int | None = None,
+        seconds: float | None = None,
         **more: Any,
     ) -> AsyncIterator[httpx.Response]:
         """One request whose successful answer is left unread; an error is raised.
 
-        The answer ends at `largest` bytes, unpacked, and after `seconds`, however it comes.
-
-        A connection that breaks while the caller reads is the same lost answer.
+        The answer ends at `largest` bytes, unpacked, and after `seconds`, however it comes: by
+        default where a sound has to end. A connection that breaks while the caller reads is the same lost answer.
         """
         url = path if path.startswith(("http://", "https://")) else self.base_url + path
         try:
@@ -158,7 +158,9 @@ class HttpAdapter(Adapter):
             raise lost_answer(error, spends) from error
         try:
             response.request = request
-            answers.bounded(response, largest=largest, seconds=seconds)
+            answers.bounded(
+                response, largest=largest or DOWNLOAD_LIMIT, seconds=seconds or STREAM_SECONDS
+            )
             self.notice(response)
             if not response.is_success:
                 answers.cut(response, ERROR_LIMIT)
@@ -189,7 +191,9 @@ class HttpAdapter(Adapter):
         """The sound behind a result link, from public addresses only, bounded in size."""
         started = False
         try:
-            async for piece in safehttp.stream(self.download_client, url, limit=DOWNLOAD_LIMIT):
+            async for piece in safehttp.stream(
+                self.download_client, url, limit=DOWNLOAD_LIMIT, seconds=DOWNLOAD_SECONDS
+            ):
                 if not started and piece[:64].lstrip().lower().startswith(NOT_SOUND):
                     raise Garbled("the result is not sound")
                 started = True
