@@ -49,6 +49,12 @@ async def _answer(scope: Event, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
         await sockets.serve(scope, receive, send)
         return
+    # PostgreSQL takes no NUL, not even to look for it.
+    if "\0" in scope["path"]:
+        await gate.refuse(scope, receive, send, 404)
+        return
+    if b"%00" in scope["query_string"]:
+        scope = {**scope, "query_string": scope["query_string"].replace(b"%00", b"")}
     if scope["type"] == "http" and bodies.is_head_too_large(scope):
         await gate.refuse(scope, receive, send, 431)
         return

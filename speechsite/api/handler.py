@@ -46,12 +46,16 @@ class Common(_AtOnce, CommonMiddleware):  # type: ignore[misc]
 
 
 class PageHandler(ASGIHandler):
-    """Django's own, for bodies without a length too."""
+    """Django's own, for bodies without a length too, and in UTF-8 whatever a client says."""
 
     def create_request(self, scope: Any, body_file: Any) -> Any:
         request, refusal = super().create_request(scope, body_file)
         if request is not None:
             bodies.measured(request, body_file)
+            # Django decodes forms and even addresses by the charset that a client names, and
+            # Python knows some that make halves of characters.
+            if request.encoding is not None:
+                request.encoding = "utf-8"
         return request, refusal
 
 

@@ -11,10 +11,11 @@ import pytest
 
 from speechsite.api.auth import Caller
 from tests.api.asgi import ask
+from tests.fakes.tones import tone
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Partner = tuple[Caller, str]
-NASTY = {"half": "\ud800", "halves": "a\udfff b", "nul": "a\0b", "long": "x" * 1_000_000}
+NASTY = {"half": "\ud800", "halves": "a\udfff b", "nul": "a\0b", "long": "x" * 1_100_000}
 LOCATOR = {"pronunciation_dictionary_id": "d", "version_id": "v"}
 RULE = {"type": "alias", "string_to_replace": "a", "alias": "b"}
 KIE_INPUT = {"text": "Hi", "voice": "Rachel", "previous_text": "a", "language_code": "en"}
@@ -83,3 +84,43 @@ def test_no_string_breaks_the_site(
         answer = ask(method, path, trial[1], content=sent)
         assert answer.status_code < 500, (place, answer.text[:300])
         assert kind not in ("half", "halves") or answer.status_code >= 400 or "code" in answer.text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/v1/voices?search=a%00b", "/v2/voices?search=a%00", "/v1/history?search=%00&voice_id=%00",
+        "/v1/history?start_after_history_item_id=%00", "/api/v1/jobs/recordInfo?taskId=%00a",
+        "/api/v1/generations?client_request_id=%00", "/api/v1/voices?q=%00", "/v1/voices/a%00b",
+        "/v1/history/%00", "/api/v1/generations/%00", "/v1/models/%00", "/library/?q=%00",
+        "/minimax/v1/query/t2a_async_query_v2?task_id=%00",
+    ],
+)  # fmt: skip
+def test_a_nul_in_an_address_is_dropped_or_leads_nowhere(trial: Partner, address: str) -> None:
+    assert ask("GET", address, trial[1]).status_code < 500
+
+
+@pytest.mark.parametrize("charset", ["unicode_escape", "raw_unicode_escape", "utf-7", "idna"])
+def test_forms_and_addresses_are_utf_8_whatever_their_charset(trial: Partner, charset: str) -> None:
+    nasty = "\\ud800 \\x00"
+    parts = {"name": nasty, "labels": nasty, "uploadPath": nasty, "fileName": nasty}
+    body = b"".join(
+        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'.encode()
+        for name, text in parts.items()
+    )
+    for field in ("file", "files", "audio"):
+        body += (
+            f'--b\r\nContent-Disposition: form-data; name="{field}"; filename="a.wav"; '
+            f"filename*={charset}''%5Cud800%5Cx00.wav\r\n\r\n"
+        ).encode()
+        body += tone("wav_16000", 200) + b"\r\n"
+    kind = {"Content-Type": f"multipart/form-data; boundary=b; charset={charset}"}
+    body += b"--b--\r\n"
+    for path in (
+        "/v1/voices/add", "/v1/audio-isolation", "/api/file-stream-upload", "/api/v1/files",
+        "/minimax/v1/files/upload",
+    ):  # fmt: skip
+        answer = ask("POST", path, trial[1], content=body, headers=kind)
+        assert answer.status_code < 500, (path, answer.text[:300])
+    answer = ask("GET", "/v1/voices?search=%5Cud800", trial[1], headers=kind)
+    assert answer.status_code == 200
