@@ -15,17 +15,18 @@ from speechsite.core.addresses import origin_of
 __all__ = ["check_size", "json_of", "origin_of"]
 
 
-def json_of(request: HttpRequest) -> Any:
+def json_of(request: HttpRequest, *, drops_nul: bool = True) -> Any:
     """The body as JSON, whatever its content type says. Raises Invalid or TooLarge.
 
     Half of a surrogate pair can be written in JSON and nowhere else: no database keeps it, no
-    provider reads it. A NUL is the same for most of them, and nobody can say it.
+    provider reads it. A NUL is the same for most of them, and nobody can say it: it is dropped,
+    or refused where a dialect says what it does not take.
     """
     try:
         body = json.loads(request.body, parse_constant=_no_number)
         if b"\\u" in request.body or b"\xed" in request.body:
             json.dumps(body, ensure_ascii=False).encode()
-        return _without_nul(body) if b"\\u0000" in request.body else body
+        return _without_nul(body, drops_nul) if b"\\u0000" in request.body else body
     except RequestDataTooBig as error:
         raise TooLarge(_("The request is too large.")) from error
     except UnreadablePostError as error:
@@ -51,9 +52,12 @@ def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _without_nul(value: Any) -> Any:
+def _without_nul(value: Any, drops_nul: bool) -> Any:
     if isinstance(value, str):
+        if "\0" in value and not drops_nul:
+            raise Invalid(_("The request body is not valid Unicode."))
         return value.replace("\0", "")
     if isinstance(value, dict):
-        return {_without_nul(name): _without_nul(part) for name, part in value.items()}
-    return [_without_nul(part) for part in value] if isinstance(value, list) else value
+        parts = value.items()
+        return {_without_nul(n, drops_nul): _without_nul(part, drops_nul) for n, part in parts}
+    return [_without_nul(part, drops_nul) for part in value] if isinstance(value, list) else value

@@ -94,7 +94,7 @@ class NativeView(APIView):
 def body_of(request: HttpRequest) -> Any:
     """The body as JSON that a database can keep. Raises Invalid or TooLarge."""
     reading.check_size(request, LARGEST_JSON)
-    return reading.json_of(request)
+    return reading.json_of(request, drops_nul=False)
 
 
 def checked(serializer: type[Serializer[Any]], data: Any) -> dict[str, Any]:
