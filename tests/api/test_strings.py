@@ -117,7 +117,7 @@ def test_forms_and_addresses_are_utf_8_whatever_their_charset(trial: Partner, ch
     kind = {"Content-Type": f"multipart/form-data; boundary=b; charset={charset}"}
     body += b"--b--\r\n"
     for path in (
-        "/v1/voices/add", "/v1/audio-isolation", "/api/file-stream-upload", "/api/v1/files",
+        "/v1/voices/add", "/api/file-stream-upload", "/api/v1/files",
         "/minimax/v1/files/upload",
     ):  # fmt: skip
         answer = ask("POST", path, trial[1], content=body, headers=kind)

@@ -35,6 +35,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "DOWNLOAD_LIMIT", MB)
     monkeypatch.setattr(http, "DOWNLOAD_SECONDS", 1.0)
     monkeypatch.setattr(http, "STREAM_SECONDS", 1.0)
+    monkeypatch.setattr(http, "ANSWER_SECONDS", 1.0)
     monkeypatch.setenv("ALLOW_PRIVATE_NETWORKS", "1")
 
 
