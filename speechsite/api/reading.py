@@ -20,13 +20,13 @@ def json_of(request: HttpRequest, *, drops_nul: bool = True) -> Any:
 
     Half of a surrogate pair can be written in JSON and nowhere else: no database keeps it, no
     provider reads it. A NUL is the same for most of them, and nobody can say it: it is dropped,
-    or refused where a dialect says what it does not take.
+    except where a dialect names the field that holds one.
     """
     try:
         body = json.loads(request.body, parse_constant=_no_number)
         if b"\\u" in request.body or b"\xed" in request.body:
             json.dumps(body, ensure_ascii=False).encode()
-        return _without_nul(body, drops_nul) if b"\\u0000" in request.body else body
+        return _without_nul(body) if drops_nul and b"\\u0000" in request.body else body
     except RequestDataTooBig as error:
         raise TooLarge(_("The request is too large.")) from error
     except UnreadablePostError as error:
@@ -52,12 +52,9 @@ def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _without_nul(value: Any, drops_nul: bool) -> Any:
+def _without_nul(value: Any) -> Any:
     if isinstance(value, str):
-        if "\0" in value and not drops_nul:
-            raise Invalid(_("The request body is not valid Unicode."))
         return value.replace("\0", "")
     if isinstance(value, dict):
-        parts = value.items()
-        return {_without_nul(n, drops_nul): _without_nul(part, drops_nul) for n, part in parts}
-    return [_without_nul(part, drops_nul) for part in value] if isinstance(value, list) else value
+        return {_without_nul(name): _without_nul(part) for name, part in value.items()}
+    return [_without_nul(part) for part in value] if isinstance(value, list) else value
