@@ -43,7 +43,7 @@ class Field:
 Fields = Mapping[str, Field]
 
 
-def read_json(raw: bytes, fields: Fields) -> dict[str, Any]:
+def read_json(raw: bytes | str, fields: Fields) -> dict[str, Any]:
     """The checked body of a request. Raises SchemaError."""
     try:
         body = json.loads(raw, parse_constant=_refuse_constant)
