@@ -18,7 +18,7 @@ from speechsite.accounts import keys
 from speechsite.accounts.models import ApiKey, User
 from speechsite.core.ids import new_token
 from speechsite.credits import ledger
-from speechsite.credits.models import LedgerEntry, Price, Wallet
+from speechsite.credits.models import AuditRun, LedgerEntry, Price, Wallet
 from speechsite.upstreams.models import Channel, Offer
 from voices.models import SpeechModel, Voice
 
@@ -49,6 +49,7 @@ def everything(job: Job, ada: User) -> None:
     Offer.objects.create(channel=channel, model="basic", upstream_name="espeak")
     Price.objects.create(model="basic", unit="character", millicredits_per_unit=1)
     Voice.objects.create(family="builtin", external_id="en-us", name="Ann")
+    AuditRun.objects.create(started_at=timezone.now(), wallets=1, entries=1, differences=0)
 
 
 def move_url(wallet: Wallet) -> str:

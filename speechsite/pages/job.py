@@ -183,7 +183,7 @@ def _results(found: Job) -> dict[str, Any]:
 
 def _offered(found: Job) -> list[tuple[str, Any, Any]]:
     """What can be downloaded: all that could be ordered of a cleaning, and what was ordered."""
-    offered = {name: (label, note) for name, label, note in DOWNLOADS}
+    offered: dict[str, tuple[Any, Any]] = {name: (label, note) for name, label, note in DOWNLOADS}
     if found.kind == Job.Kind.ISOLATION:
         offered |= {n: (SPECIAL[n], _("high")) for n, _label in cleanup.FORMATS if n in SPECIAL}
     ordered = found.output_format
