@@ -186,8 +186,12 @@ def test_a_short_stream_ends_without_a_worker(place: Place) -> None:
     assert ledger.audit() == []
 
 
-def test_a_long_stream_is_put_together_by_a_worker(place: Place) -> None:
+def test_a_long_stream_is_put_together_by_a_worker(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = place("Each sentence is followed by another one. " * 20, reserve_seconds=30)
+    monkeypatch.setattr(streaming, "JOINED_HERE_MS", 0)
+    monkeypatch.setattr(streaming, "LAST_BYTE", 0.2)
     asyncio.run(hear(job))
     job.refresh_from_db()
     assert (job.state, job.is_joinable) == (JobState.PROCESSING, True)

@@ -88,7 +88,8 @@ def test_error_pages_need_no_context(name: str) -> None:
 
 def test_the_price_list_names_only_what_is_on_offer(client: Client, catalogue: None) -> None:
     html = client.get("/").content.decode()
-    assert "Built-in voices" in html
+    assert "Natural voices" in html
+    assert "Basic voices" in html
     assert "MiniMax" not in html
 
 

@@ -72,7 +72,9 @@ def test_the_studio_takes_no_more_orders_in_a_second_than_the_plan_allows(
 
 def test_clean_up_keeps_within_the_plan(page: Client, ada: User) -> None:
     limit(ada, concurrent_jobs=0, requests_per_second=None)
-    answer = page.post("/cleanup/", {"file": recording(), "do": "place", "key": "form-1"})
+    answer = page.post(
+        "/cleanup/", {"file": recording(), "do": "place", "key": "form-1", "shown": 10_000}
+    )
     assert answer.status_code == 429
     assert Job.objects.count() == 0
     assert Wallet.objects.get(user=ada).held == 0
