@@ -29,6 +29,8 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 PATH = re.compile(r"/v1/text-to-speech/([^/]+)/(stream-input|multi-stream-input)/?")
+# The documented socket that names a model in its path names no voice at all.
+DEFAULT_VOICE = "21m00Tcm4TlvDq8ikWAM"
 MOST_CONTEXTS = 5  # open at a time
 MOST_CLOSING = 20  # closed ones that still speak; the client is not read while there are more
 NORMAL = 1000
@@ -105,7 +107,7 @@ class _Connection:
         return Session(
             send=self._say,
             query=asked,
-            voice_id="" if is_model else name,
+            voice_id=DEFAULT_VOICE if is_model else name,
             model_id=asked["model_id"] or (name if is_model else ""),
             is_binary=is_model,
             secret=_secret(headers, asked),

@@ -79,7 +79,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "streamWithTimestamps": {"text": SPOKEN},
     "dialogueWithTimestamps": {"voices": [GEORGE, RACHEL]},
     "dialogueStreamWithTimestamps": {"voices": [GEORGE, RACHEL]},
-    "search": {"first": RACHEL, "total": 1},
+    "search": {"first": RACHEL, "total": 2},
     "searchWithoutCount": {"hasMore": True},
     "voice": {"name": "George"},
     "shared": {"voices": 0},
