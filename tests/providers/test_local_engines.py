@@ -158,3 +158,8 @@ def test_a_dialogue_of_two_engines_has_one_rate_and_one_clock() -> None:
     assert [text[word.start : word.end] for word in words] == text.replace(".", "").split()
     assert all(a.end_ms <= b.start_ms + 1 for a, b in pairwise(words))
     assert words[-1].end_ms <= seconds * 1000
+
+
+def test_of_a_word_without_end_nothing_is_left_unread() -> None:
+    glued = "thesoundcomeswhilethetextisstillbeingwritten"
+    assert said(glued, engines.HIBARI)[0] > 1.6 * said(glued[:20], engines.HIBARI)[0]

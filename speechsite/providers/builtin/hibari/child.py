@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ QUIET = 0.004  # of full scale: less than this at an edge is silence
 LEADING, TRAILING = RATE * 20 // 1000, RATE * 180 // 1000
 FADE = RATE * 4 // 1000
 SEED = 1  # the same text sounds the same each time
+
+_ENDLESS = re.compile(r"[^\W\d_]{20}(?=[^\W\d_])")
 
 Samples = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -84,7 +87,7 @@ class Voice:
     def words(self, sentence: str) -> list[Word]:
         """What is spoken of a sentence, in order."""
         # The front end takes [word](/phonemes/) as a way to say how a word sounds.
-        tokens = self._hibari.g2p.tokenize(normalize(sentence).replace("](", "] ("))
+        tokens = self._hibari.g2p.tokenize(_readable(normalize(sentence)).replace("](", "] ("))
         spoken: list[tuple[str, str]] = [("", "")]
         for token in self._hibari.g2p.phonemize_tokens(tokens):
             text, phonemes = spoken[-1]
@@ -170,6 +173,11 @@ class Speaker:
             voice = Voice(step["model"], step["sha256"], british=step["british"])
         self._voices[step["model"]] = voice
         return voice
+
+
+def _readable(text: str) -> str:
+    """Words without end in parts: of an unknown word the front end reads the beginning only."""
+    return _ENDLESS.sub(r"\g<0> ", text)
 
 
 def _phrases(voice: Voice, text: str) -> Iterator[list[Word]]:
