@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs.models import Job
+from jobs.models import DiskUse, Job
 from speechsite.accounts import keys
 from speechsite.accounts.models import ApiKey, User
 from speechsite.core.ids import new_token
@@ -49,6 +49,8 @@ def everything(job: Job, ada: User) -> None:
     Offer.objects.create(channel=channel, model="basic", upstream_name="espeak")
     Price.objects.create(model="basic", unit="character", millicredits_per_unit=1)
     Voice.objects.create(family="builtin", external_id="en-us", name="Ann")
+    now = timezone.now()
+    DiskUse.objects.create(user=ada, kind="jobs", files=1, size=9, counted_at=now)
     AuditRun.objects.create(started_at=timezone.now(), wallets=1, entries=1, differences=0)
 
 
