@@ -35,7 +35,10 @@ FORM = 64 * 1024  # bytes of an upload that are not its file
 OVER_QUOTA = 400  # the status of every dialect for an upload that the plan does not keep
 
 anybody = bodies.Room(bodies.ALL_OF_ANYBODY)
-known = bodies.Room(settings.MAX_BODIES_MB * MB)
+# One account takes half of it at most, so that nobody's uploads keep all others out.
+known = bodies.Room(
+    settings.MAX_BODIES_MB * MB, max(settings.MAX_BODIES_MB * MB // 2, LARGEST_BODY)
+)
 
 # status: our code, type in the dialects of ElevenLabs and OpenAI, MiniMax' code, words
 _WORDS = {
@@ -45,6 +48,7 @@ _WORDS = {
     408: ("request_timeout", "invalid_request", 1001, "The request came in too slowly."),
     413: ("request_too_large", "invalid_request", 2013, "At most %s MB can be sent at once here."),
     431: ("headers_too_large", "invalid_request", 2013, "The headers are too large."),
+    429: ("too_many_uploads", "rate_limit_error", 1002, "You are sending too much at once."),
     503: ("busy", "service_unavailable", 1000, "Too much is being sent at once. Try again soon."),
 }
 
@@ -76,7 +80,7 @@ async def refuse(scope: Scope, receive: Receive, send: Send, status: int) -> Non
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
     ]
-    if status == 503:
+    if status in {429, 503}:
         headers.append((b"retry-after", b"5"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": True})
@@ -114,31 +118,33 @@ def _allowed(scope: Scope) -> bodies.Allowance:
     key = keys.known_key(secret) if secret else None
     if key is not None and key.is_usable and key.user.is_active:
         return _room(key.user, scope)
-    if not secret and _has_session(headers.get(b"cookie", "")):
+    if not secret and (visitor := _signed_in(headers.get(b"cookie", ""))):
         # A page of ours says in its own words what does not fit.
-        return bodies.Allowance(LARGEST_BODY)
+        return bodies.Allowance(LARGEST_BODY, whose=visitor)
     raise bodies.Refused(401)
 
 
 def _room(user: User, scope: Scope) -> bodies.Allowance:
+    whose = str(user.pk)
     if scope["method"] != "POST" or not scope["path"].startswith(UPLOADS):
-        return bodies.Allowance(LARGEST_BODY)
+        return bodies.Allowance(LARGEST_BODY, whose=whose)
     try:
         room = quota.room(user)
     except quota.Full:
         room = 0
     if room is None:
-        return bodies.Allowance(LARGEST_BODY)
+        return bodies.Allowance(LARGEST_BODY, whose=whose)
     # A form is a little longer than its files, and base64 by a third: who keeps the file counts it.
-    return bodies.Allowance(room * 3 // 2 + FORM, OVER_QUOTA)
+    return bodies.Allowance(room * 3 // 2 + FORM, OVER_QUOTA, whose)
 
 
-def _has_session(cookie: str) -> bool:
+def _signed_in(cookie: str) -> str:
+    """The account of a session as a word; empty when there is none."""
     try:
         found = SimpleCookie(cookie).get(settings.SESSION_COOKIE_NAME)
     except CookieError:
-        return False
+        return ""
     if found is None:
-        return False
+        return ""
     engine = import_module(settings.SESSION_ENGINE)
-    return SESSION_KEY in engine.SessionStore(found.value)
+    return str(engine.SessionStore(found.value).get(SESSION_KEY, ""))

@@ -9,6 +9,7 @@ Plain ASGI, no Django.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,24 +35,43 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """How many bytes somebody may send at once, and the status of a refusal beyond them."""
+    """How many bytes somebody may send at once, and the status of a refusal beyond them.
+
+    `whose` names the account that the bytes count for; empty when nobody is known.
+    """
 
     most: int
     beyond: int = 413
+    whose: str = ""
 
 
-@dataclass(slots=True)
 class Room:
-    """What all connections of this process may hold together, in bytes."""
+    """What all connections of this process may hold together, in bytes, and each account of it."""
 
-    most: int
-    held: int = 0
+    def __init__(self, most: int, each: int | None = None) -> None:
+        self.most = most
+        self.each = most if each is None else each
+        self.held = 0
+        self.shares: Counter[str] = Counter()
 
-    def take(self, count: int) -> None:
-        """Raises Refused when everything together would be too much."""
+    def take(self, count: int, whose: str = "") -> None:
+        """Raises Refused when it would be too much for one account, or everything together."""
+        if whose and self.shares[whose] + count > self.each:
+            raise Refused(429)
         if self.held + count > self.most:
             raise Refused(503)
         self.held += count
+        if whose:
+            self.shares[whose] += count
+
+    def give_back(self, count: int, whose: str = "") -> None:
+        """Undo a `take`."""
+        self.held -= count
+        if not whose:
+            return
+        self.shares[whose] -= count
+        if not self.shares[whose]:
+            del self.shares[whose]
 
 
 class Body:
@@ -74,6 +94,7 @@ class Body:
         self.rooms = (anybody, known)
         self.room = anybody
         self.declared = _declared(scope)
+        self.whose = ""
         self.read = self.taken = 0
         self.is_complete = False
         self.deadline = 0.0
@@ -116,7 +137,7 @@ class Body:
 
     def close(self) -> None:
         """Give the room back."""
-        self.room.held -= self.taken
+        self.room.give_back(self.taken, self.whose)
         self.taken = 0
 
     async def _ask(self) -> None:
@@ -126,7 +147,7 @@ class Body:
         self._measure(max(self.declared, self.read))
         taken = self.taken
         self.close()
-        self.room = self.rooms[1]
+        self.room, self.whose = self.rooms[1], allowance.whose
         self._hold(taken)
 
     def _measure(self, size: int) -> None:
@@ -134,7 +155,7 @@ class Body:
             raise Refused(self.beyond)
 
     def _hold(self, count: int) -> None:
-        self.room.take(count)
+        self.room.take(count, self.whose)
         self.taken += count
 
     async def _timely(self) -> Event:

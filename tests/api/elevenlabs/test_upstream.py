@@ -107,7 +107,7 @@ def test_an_alias_is_paid_for_as_it_is_spoken(behind: Site, live: Partner, walle
     answer = ask("POST", f"/v1/text-to-speech/{LIAM}", live[1], body)
     assert answer["x-character-count"] == "986"
     wallet.refresh_from_db()
-    assert wallet.held == 986 * 12
+    assert wallet.available + 986 * 12 == 100_000
 
 
 def test_models_and_voices_of_the_provider_are_listed(behind: Site, live: Partner) -> None:
