@@ -6,9 +6,13 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+from websockets.sync.client import connect
 
 from tests.fakes.tones import tone
 from tests.running import EMAIL, Site
@@ -136,3 +140,24 @@ def test_many_small_headers_are_too_many(site: Site) -> None:
     connection.endheaders()
     assert connection.getresponse().status == 431
     connection.close()
+
+
+SPEECH_SOCKET = "/v1/text-to-speech/en-us/stream-input?model_id=builtin-speech"
+
+
+def test_a_strangers_message_is_short_or_it_is_not_read(site: Site) -> None:
+    with connect(site.url.replace("http", "ws", 1) + SPEECH_SOCKET, proxy=None) as stranger:
+        with suppress(ConnectionClosed):
+            stranger.send("x" * 100_000)
+        with pytest.raises(ConnectionClosed) as closed:
+            stranger.recv(timeout=20)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == CloseCode.MESSAGE_TOO_BIG
+
+
+def test_who_has_a_key_may_begin_with_a_long_message(site: Site, key: str) -> None:
+    address = site.url.replace("http", "ws", 1) + SPEECH_SOCKET
+    with connect(address, additional_headers={"xi-api-key": key}, proxy=None) as known:
+        known.send(json.dumps({"text": " ", "note": "x" * 1_000_000}))
+        known.send(json.dumps({"text": "Good morning. ", "flush": True}))
+        assert json.loads(known.recv(timeout=60))["audio"]

@@ -23,12 +23,13 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Count, Sum
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from speechsite.accounts import quota
 from speechsite.accounts.models import User
 from speechsite.audio import probe
 from speechsite.audio.decode import NotAudio, TooLong
-from speechsite.core import scratch
+from speechsite.core import disk, scratch
 from speechsite.core.ids import new_id, new_token
 from speechsite.duties import outbox
 from speechsite.providers import types
@@ -80,8 +81,14 @@ class Recording:
 
 
 def read(files: Iterable[Uploaded]) -> list[Recording]:
-    """The recordings among what was sent. Raises CloningError for what is not sound."""
+    """The recordings among what was sent. Raises CloningError for what is not sound.
+
+    A disk that is nearly full takes none: `disk_full`.
+    """
     given = list(files)
+    if given and disk.is_short():
+        message = _("This site has no room left on its disk. Please try again later.")
+        raise CloningError("disk_full", message)
     if not given:
         raise CloningError("missing_required_field", "Send at least one recording.")
     if len(given) > MOST_SAMPLES:

@@ -30,7 +30,6 @@ NEEDS = {
         "uvicorn",
         "uvloop",
         "speechsite.management.protocol",
-        "uvicorn.protocols.websockets.auto",
     ),
     "worker": (
         "speechsite.core.queue",
@@ -67,7 +66,7 @@ def serve(listener: socket.socket) -> int:
     import uvicorn
 
     from speechsite.core import hands
-    from speechsite.management.protocol import BoundedProtocol
+    from speechsite.management.protocol import BoundedProtocol, BoundedSocketProtocol
 
     _allow_many_sockets()
     # uvicorn raises the signal again once it has stopped: then, too, this means exit code 0.
@@ -75,6 +74,7 @@ def serve(listener: socket.socket) -> int:
     config = uvicorn.Config(
         "speechsite.asgi:application",
         http=BoundedProtocol,
+        ws=BoundedSocketProtocol,
         access_log=False,
         log_config=None,
         lifespan="on",

@@ -1,15 +1,17 @@
-"""uvicorn's HTTP protocol with an end to headers, in size and in time.
+"""uvicorn's protocols with an end: to headers, in size and in time, and to strangers' messages.
 
-It keeps whatever it is sent until a header ends, from anybody: see decision 0011.
+It keeps whatever it is sent until a header or a message ends, from anybody: see decision 0011.
 """
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from speechsite.core.bodies import LARGEST_HEAD
+from speechsite.core.bodies import FROM_ANYBODY, LARGEST_HEAD
 
 HEAD_SECONDS = 30.0
 REFUSAL = (
@@ -63,3 +65,22 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class BoundedSocketProtocol(WebSocketsSansIOProtocol):
+    """Takes short messages only, until the application says that it knows who sends them.
+
+    It says so by the extension `speechsite.known` of the connection's scope.
+    """
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.conn.max_message_size = FROM_ANYBODY
+
+    def handle_connect(self, event: Any) -> None:
+        super().handle_connect(event)
+        if not self.close_sent:
+            self.scope["extensions"]["speechsite.known"] = {"tell": self._widen}  # type: ignore[typeddict-unknown-key]
+
+    def _widen(self) -> None:
+        self.conn.max_message_size = self.config.ws_max_size

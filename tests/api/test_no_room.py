@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, connection, connections
 from django.test import Client
 
@@ -15,6 +16,9 @@ from speechsite.accounts.models import User
 from speechsite.api.auth import Caller
 from speechsite.core import away, disk
 from speechsite.credits.models import Wallet
+from tests.api.elevenlabs.test_sockets import talk
+from tests.fakes.tones import tone
+from voices.models import Voice
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SPEECH = {"text": "Good morning."}
@@ -81,6 +85,40 @@ def test_an_order_is_refused_while_there_is_no_room(
     assert answer.headers["Retry-After"] == "60"
     assert not Job.objects.exists()
     assert Wallet.objects.get(user=live[0].user).held == 0
+
+
+def test_no_voice_is_made_while_there_is_no_room(live: tuple[Caller, str], full: None) -> None:
+    form = {"name": "Mine", "files": SimpleUploadedFile("a.wav", tone("wav_8000", 500))}
+    answer = Client().post("/v1/voices/add", form, headers={"xi-api-key": live[1]})
+    assert answer.status_code == 503, answer.content
+    assert answer.headers["Retry-After"] == "60"
+    assert not Voice.objects.filter(owner=live[0].user).exists()
+
+
+SOCKETS = ["stream-input", "multi-stream-input"]
+WORDS = {"text": "Good morning. ", "context_id": "a", "flush": True}
+
+
+@pytest.mark.parametrize("kind", SOCKETS)
+def test_a_socket_says_that_there_is_no_room(
+    live: tuple[Caller, str], full: None, kind: str
+) -> None:
+    path = f"/v1/text-to-speech/en-us/{kind}?model_id=builtin-speech"
+    messages, _code = talk(path, live[1], WORDS, {"close_socket": True, "text": ""})
+    (said,) = [one for one in messages if "error" in one]
+    assert (said["error"], "no room left" in said["message"]) == ("system_busy", True)
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("kind", SOCKETS)
+def test_a_socket_says_that_the_database_is_away(
+    live: tuple[Caller, str], lost: None, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = f"/v1/text-to-speech/en-us/{kind}?model_id=builtin-speech"
+    messages, code = talk(path, live[1], WORDS)
+    assert (messages[-1]["error"], code) == ("unavailable", 1008)
+    assert "does not answer" in messages[-1]["message"]
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_the_same_order_is_taken_while_there_is_room(live: tuple[Caller, str]) -> None:

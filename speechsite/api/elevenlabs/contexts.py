@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from jobs import streaming
 from speechsite.api.elevenlabs import orders, refusals
 from speechsite.api.elevenlabs.wire import sockets as wire
@@ -26,6 +28,7 @@ from speechsite.api.errors import (
 )
 from speechsite.audio import formats, markup
 from speechsite.audio.answer import Answer
+from speechsite.core import away
 from speechsite.core.threads import slowly
 
 # Pieces of one socket follow each other: the next waits until there is room for it.
@@ -60,6 +63,7 @@ class Session:
     is_binary: bool
     secret: str
     address: str
+    tell_known: Callable[[], None]  # that longer messages may be taken now
     caller: orders.Caller | None = None
 
     def learn_secret(self, message: Mapping[str, Any]) -> None:
@@ -72,6 +76,7 @@ class Session:
         """Ask who this is, once. Raises Refusal."""
         if self.caller is None:
             self.caller = await self._authenticate()
+            self.tell_known()
 
     async def context(self, name: str | None, first: Mapping[str, Any]) -> Context:
         """A new context, opened by its first message. Raises Refusal."""
@@ -185,7 +190,7 @@ class Context:
             await self._fail(error)
 
     async def _fail(self, error: Exception) -> None:
-        refusal = _refusal_of(error)
+        refusal = refusal_of(error)
         while not self.pieces.empty():
             self.pieces.get_nowait()
         if self.name is None or isinstance(error, NO_MORE):
@@ -231,7 +236,8 @@ def _forget(task: asyncio.Task[None]) -> None:
         task.exception()
 
 
-def _refusal_of(error: Exception) -> Refusal:
+def refusal_of(error: Exception) -> Refusal:
+    """What somebody on a socket is told of an error; the log has what is our own mistake."""
     if isinstance(error, Refusal):
         return error
     if isinstance(error, refusals.ApiError):
@@ -240,6 +246,9 @@ def _refusal_of(error: Exception) -> Refusal:
         return Refusal(error.code, error.message)
     if isinstance(error, streaming.StreamBroken):
         return Refusal("unavailable", error.message)
+    if away.is_away(error):
+        away.tell(error)
+        return Refusal("unavailable", _("The site's database does not answer."))
     logger.error("speaking on a socket failed", exc_info=error)
     return Refusal("internal_error", "Something went wrong; the rest was not spoken.")
 

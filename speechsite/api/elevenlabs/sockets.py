@@ -1,7 +1,7 @@
 """The sockets: text comes in pieces, sound goes out as it is made.
 
 Plain ASGI, because a socket that waits should cost little more than its buffers.
-Nobody asks the database before the first message with text. Each piece of speech is
+The database is asked for the key, and then not before the first message with text. Each piece of speech is
 a job of its own, charged for itself. `contexts` speaks; this module listens.
 """
 
@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+from django.db import DatabaseError
+
 from speechsite.api import auth
 from speechsite.api.elevenlabs import schema
-from speechsite.api.elevenlabs.contexts import Context, Refusal, Session
+from speechsite.api.elevenlabs.contexts import Context, Refusal, Session, refusal_of
 from speechsite.api.elevenlabs.wire import sockets as wire
 from speechsite.core.threads import slowly
 from speechsite.upstreams import catalogue
 
-logger = logging.getLogger(__name__)
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -52,8 +52,9 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         # Before it was accepted, a close is an answer 403.
         await send({"type": "websocket.close"})
         return
-    await send({"type": "websocket.accept"})
     connection = _Connection(scope, receive, send, found[1], is_multi=found[2].startswith("multi"))
+    await connection.recognise()
+    await send({"type": "websocket.accept"})
     with suppress(Gone):
         await connection.run()
 
@@ -78,9 +79,19 @@ class _Connection:
         # Whatever a stranger sends, it does not stay longer than this.
         self.ends_at = asyncio.get_running_loop().time() + UNKNOWN_SECONDS
 
+    async def recognise(self) -> None:
+        """Ask for a key that came with the handshake, before the first message can come.
+
+        Its first message may then be a long one. A fault is said when the client speaks.
+        """
+        with suppress(Refusal, DatabaseError):
+            self.session = self._open()
+            if self.session.secret:
+                await self.session.admit()
+
     async def run(self) -> None:
         try:
-            self.session = self._open()
+            self.session = self.session or self._open()
             while not await self._next():
                 pass
             await self._close(NORMAL)
@@ -88,9 +99,8 @@ class _Connection:
             await self._refuse(refusal)
         except (Gone, asyncio.CancelledError):
             raise
-        except Exception:
-            logger.exception("a socket broke")
-            await self._refuse(Refusal("internal_error", "Something went wrong."))
+        except Exception as error:
+            await self._refuse(refusal_of(error))
         finally:
             for context in self.contexts.values():
                 context.abandon()
@@ -115,6 +125,7 @@ class _Connection:
                 peer=(self.scope.get("client") or ("",))[0],
                 forwarded=headers.get("x-forwarded-for", b"").decode("latin-1"),
             ),
+            tell_known=_teller(self.scope),
         )
 
     async def _next(self) -> bool:
@@ -278,6 +289,12 @@ def _said(error: schema.SchemaError) -> str:
 
 def _is_keep_alive(message: Mapping[str, Any]) -> bool:
     return not message["text"] and not message["flush"]
+
+
+def _teller(scope: Scope) -> Callable[[], None]:
+    """How to tell the server that a connection is known; other servers than ours have one limit."""
+    known = scope.get("extensions", {}).get("speechsite.known")
+    return known["tell"] if known else lambda: None
 
 
 def _secret(headers: Mapping[str, bytes], asked: Mapping[str, Any]) -> str:

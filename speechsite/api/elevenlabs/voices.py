@@ -17,7 +17,14 @@ from speechsite.api.auth import Caller
 from speechsite.api.elevenlabs import ids, preferences, selection
 from speechsite.api.elevenlabs.answers import by_method, serves
 from speechsite.api.elevenlabs.wire import voices as wire
-from speechsite.api.errors import ApiError, Conflict, Invalid, NotFound, Unavailable
+from speechsite.api.errors import (
+    WAIT_FOR_ROOM,
+    ApiError,
+    Conflict,
+    Invalid,
+    NotFound,
+    Unavailable,
+)
 from speechsite.providers.errors import ProviderError
 from voices import additions, cloning
 from voices.cloning import CloningError
@@ -182,6 +189,8 @@ def _made(verb: Any, *args: Any, **more: Any) -> Any:
     except CloningError as error:
         if error.code == "under_way":
             raise Conflict(error.message, retry_after=additions.RETRY_AFTER) from error
+        if error.code == "disk_full":
+            raise Unavailable(error.message, code=error.code, retry_after=WAIT_FOR_ROOM) from error
         status = REFUSED.get(error.code, 400)
         raise ApiError(error.message, code=error.code, status=status) from error
     except ProviderError as error:
