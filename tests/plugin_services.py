@@ -11,7 +11,7 @@ from collections.abc import Generator
 
 import pytest
 
-SERVICES = ("postgres", "redis", "browser", "processes")
+SERVICES = ("postgres", "redis", "browser", "processes", "clients")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -15,7 +16,12 @@ ROOT = Path(__file__).resolve().parents[1]
 INDEX = re.compile(
     r"--(?:extra-)?index-url|--find-links|--trusted-host|^-[if] |https?://|file://", re.M
 )
-LOCKS = ("requirements.txt", "requirements-dev.txt")
+LOCKS = (
+    "requirements.txt",
+    "requirements-dev.txt",
+    *(f"tests/api/elevenlabs/former/requirements-{one}.txt" for one in ("0.2.27", "1.59.0")),
+)
+PACKAGES = ("tests/api/js", "tests/api/elevenlabs/former")
 
 
 def tracked() -> list[str]:
@@ -40,6 +46,14 @@ def test_the_models_have_their_migrations(db: None) -> None:
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_says_nothing_about_where_packages_come_from(name: str) -> None:
     assert INDEX.findall((ROOT / name).read_text()) == []
+
+
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_neither_does_one_of_javascript(folder: str) -> None:
+    lock = (ROOT / folder / "package-lock.json").read_text()
+    assert "resolved" not in lock
+    packages = json.loads(lock)["packages"]
+    assert [name for name, one in packages.items() if name and "integrity" not in one] == []
 
 
 @pytest.mark.parametrize("name", LOCKS)

@@ -75,7 +75,10 @@ _CODES = {
     "nothing_to_speak": "invalid_text",
     "moderated": "content_violation",
     "rejected": "bad_request",
+    "no_cloning": "feature_not_available",
 }
+# The same for the older status word: former clients look for it.
+_STATUSES = {"no_cloning": "can_not_use_instant_voice_cloning"}
 # our field: theirs
 _PARAMS = {
     "voice": "voice_id",
@@ -95,7 +98,7 @@ def detail(error: ApiError, request_id: str = "") -> dict[str, Any]:
         "type": word.type,
         "code": code,
         "message": str(error.message),
-        "status": word.status or code,
+        "status": word.status or _STATUSES.get(error.code, code),
         "request_id": request_id,
         "param": _PARAMS.get(error.field, error.field) or None,
     }

@@ -33,7 +33,6 @@ from voices.models import Sample, Voice
 READ, WRITE = "voices:read", "voices:write"
 OK = {"status": "ok"}
 LARGEST_FORM = cloning.MOST_SAMPLES * cloning.LARGEST
-REFUSED = {"feature_not_available": 403, "voice_limit_reached": 400}
 BOUNDS = {"speed": (0.7, 1.2), "style": (0.0, 1.0)}
 
 
@@ -191,8 +190,9 @@ def _made(verb: Any, *args: Any, **more: Any) -> Any:
             raise Conflict(error.message, retry_after=additions.RETRY_AFTER) from error
         if error.code == "disk_full":
             raise Unavailable(error.message, code=error.code, retry_after=WAIT_FOR_ROOM) from error
-        status = REFUSED.get(error.code, 400)
-        raise ApiError(error.message, code=error.code, status=status) from error
+        if error.code == "feature_not_available":
+            raise ApiError(error.message, code="no_cloning", status=403) from error
+        raise ApiError(error.message, code=error.code, status=400) from error
     except ProviderError as error:
         if error.retryable or error.operator:
             raise Unavailable(_("The provider does not clone voices just now.")) from error
