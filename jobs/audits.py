@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from jobs import spending
 from jobs.models import Job
 from speechsite.credits import audit
 from speechsite.credits.models import AuditRun, LedgerEntry, Wallet
@@ -22,7 +23,7 @@ def run() -> AuditRun:
     """Add everything up and write down the result; a difference is an error in the log."""
     started_at = timezone.now()
     found, problems = 0, []
-    for found, difference in enumerate(audit.differences(open_jobs), start=1):
+    for found, difference in enumerate(differences(), start=1):
         if found <= SHOWN:
             problems.append(str(difference))
     if found:
@@ -37,6 +38,11 @@ def run() -> AuditRun:
     kept = AuditRun.objects.order_by("-pk").values_list("pk", flat=True)[:KEPT]
     AuditRun.objects.filter(pk__lt=min(kept)).delete()
     return made
+
+
+def differences() -> Iterator[audit.Difference]:
+    """All that does not add up: the ledger, the jobs' holds, and what keys spent."""
+    return audit.differences(open_jobs, spending.differences)
 
 
 def latest() -> AuditRun | None:

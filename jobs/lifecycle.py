@@ -17,7 +17,7 @@ from django.db.models import F, Q, Sum, UUIDField
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs import events, files, moves, outbound, room, uploads
+from jobs import events, files, moves, outbound, room, spending, uploads
 from jobs.models import Job, Segment
 from jobs.outcomes import Delivered, Outcome, Refused
 from jobs.placing import WORK, place, place_cleaning, place_dialogue, quote_for
@@ -170,7 +170,7 @@ def fail(job: Job, *, code: str, message: str) -> bool:
         if not moved:
             return False
         _close_segments(job, code, message)
-        ledger.settle(job.user.wallet, job_id=job.pk, captured=0)
+        _charge(job, 0)
         events.tell(job, "failed", code=code, message=moves.printable(message)[:300])
         outbound.announce(job, "generation.failed")
     return True
@@ -305,7 +305,7 @@ def _succeed(job: Job, segment: Segment, outcome: Delivered) -> None:
     )
     if not moved:
         raise RuntimeError(f"job {job.pk} is over, but its only piece was not")
-    ledger.settle(job.user.wallet, job_id=job.pk, captured=charged)
+    _charge(job, charged)
     ended: events.Told = ("succeeded", None, {"charged": charged, "problems": 0})
     events.tell_all(job, [_end_of(segment, outcome), ended])
     outbound.announce(job, "generation.succeeded")
@@ -368,9 +368,15 @@ def _settle(job: Job) -> int:
     """Charge for what was delivered, give the rest back; returns the charge."""
     done = job.segments.filter(state=SegmentState.DONE)
     charged = _share_of_quote(job, done.aggregate(units=Sum("units"))["units"] or 0)
-    ledger.settle(job.user.wallet, job_id=job.pk, captured=charged)
+    _charge(job, charged)
     Job.objects.filter(pk=job.pk).update(charged=charged)
     return charged
+
+
+def _charge(job: Job, millicredits: int) -> None:
+    """End the hold, and what its key is taken to have spent; the wallet is locked by the first."""
+    ledger.settle(job.user.wallet, job_id=job.pk, captured=millicredits)
+    spending.ended(job, millicredits)
 
 
 def _share_of_quote(job: Job, delivered_units: int) -> int:

@@ -312,4 +312,5 @@ def media_name(job_id: uuid.UUID, suffix: str) -> str:
 # Django finds an app's models here; these have a room of their own.
 from jobs.disk_models import DiskUse  # noqa: E402, F401
 from jobs.number_models import NumberedFile  # noqa: E402, F401
+from jobs.spending_models import KeyDay  # noqa: E402, F401
 from jobs.webhook_models import Callback, Delivery, WebhookEndpoint  # noqa: E402, F401

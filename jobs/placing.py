@@ -13,7 +13,7 @@ from django.db.models import BigIntegerField
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs import events, orders, room
+from jobs import events, orders, room, spending
 from jobs.errors import OrderError, SiteFull
 from jobs.models import Job, Segment, Upload
 from jobs.states import JobState, SegmentState
@@ -233,6 +233,7 @@ def _write(job: Job, prepared: orders.Prepared, origin: Origin) -> Job:
             sql.insert(job)
             _check_price(job, origin)
             ledger.hold(wallet, job.quoted, key=f"hold:{job.pk}", job_id=job.pk)
+            spending.held(job)
             if origin.check is not None:
                 origin.check(job)
             segments = _segments(job, prepared, origin)

@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import connection, connections
 from django.test import override_settings
 
+from jobs import spending
 from speechsite.accounts import plans, rates
 from speechsite.accounts.models import Plan, User
 from speechsite.core import hands
@@ -100,7 +101,7 @@ def _fresh_allowances() -> None:
 
 @pytest.fixture(autouse=True)
 def _credits_add_up(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Audits the ledger after every test that had the database."""
+    """Audits the ledger, and what keys spent, after every test that had the database."""
     names = request.fixturenames
     has_database = "_django_db_helper" in names or request.node.get_closest_marker("django_db")
     if not has_database or "ledger_may_be_wrong" in names:
@@ -115,6 +116,7 @@ def _credits_add_up(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if not connection.needs_rollback and Wallet.objects.exists():
         assert ledger.audit() == []
+        assert list(spending.differences()) == []
 
 
 @pytest.fixture

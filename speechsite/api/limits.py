@@ -84,16 +84,16 @@ def check_concurrency(caller: Caller) -> int:
 
 def check_caps(caller: Caller, job: Job) -> None:
     """No more through this key than its caps allow, the new job included."""
-    key, now = caller.key, spending.calendar()
-    for name, cap, since, resets_at in (
-        ("key_daily_cap", key.daily_cap, now.day, now.next_day),
-        ("key_monthly_cap", key.monthly_cap, now.month, now.next_month),
-        ("key_total_cap", key.total_cap, None, None),
+    key = caller.key
+    if key.daily_cap is None and key.monthly_cap is None and key.total_cap is None:
+        return
+    now, spent = spending.calendar(), spending.of_key(key)
+    for name, cap, used, resets_at in (
+        ("key_daily_cap", key.daily_cap, spent.today, now.next_day),
+        ("key_monthly_cap", key.monthly_cap, spent.this_month, now.next_month),
+        ("key_total_cap", key.total_cap, spent.in_all, None),
     ):
-        if cap is None:
-            continue
-        used = spending.of_key(key, since)
-        if used > cap:
+        if cap is not None and used > cap:
             raise _cap_reached(name, cap, used - job.quoted, job.quoted, resets_at)
 
 

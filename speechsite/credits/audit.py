@@ -50,8 +50,13 @@ def audit(open_jobs: OpenJobs | None = None) -> list[Difference]:
     return list(differences(open_jobs))
 
 
-def differences(open_jobs: OpenJobs | None = None) -> Iterator[Difference]:
-    """The differences one by one, all seen at the same moment of the database."""
+def differences(
+    open_jobs: OpenJobs | None = None, more: Callable[[], Iterable[Difference]] | None = None
+) -> Iterator[Difference]:
+    """The differences one by one, all seen at the same moment of the database.
+
+    `more` adds what the caller has to compare beside.
+    """
     with _one_moment():
         yield from _pockets_against_entries()
         yield from _balances_along_the_way()
@@ -59,6 +64,8 @@ def differences(open_jobs: OpenJobs | None = None) -> Iterator[Difference]:
         yield from _jobs_against_their_hold()
         if open_jobs is not None:
             yield from _open_holds_against_jobs(open_jobs())
+        if more is not None:
+            yield from more()
 
 
 @contextmanager

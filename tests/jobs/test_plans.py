@@ -105,7 +105,7 @@ def test_an_order_costs_the_same_after_a_thousand_others(
     with plans.noted():
         job = place()
         limits.check_concurrency(caller)
-        spending.of_key(key, timezone.now())
+        spending.of_key(key)
         claim = claims.claim_waiting("test", limit=5)[0]
         lifecycle.record(claim.segment, delivered(claim.segment))
         taken = claims.claim_join("test", job.pk)

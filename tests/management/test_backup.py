@@ -18,7 +18,9 @@ from django.core.files.storage import Storage, default_storage, storages
 from django.core.management import CommandError, call_command
 from django.db import connection, models
 
+from jobs import spending
 from jobs.models import Job, NumberedFile
+from speechsite.accounts import keys
 from speechsite.accounts.models import User
 from speechsite.credits import ledger
 from speechsite.credits.models import Wallet
@@ -373,3 +375,13 @@ def test_a_finished_job_can_be_heard_after_the_way_there_and_back(
     default_storage.delete(job.audio)
     restore(folder, "--replace")
     assert content(job.audio) == heard
+
+
+def test_what_a_key_spent_comes_back(ada: User, place: Callable[..., Job], folder: Path) -> None:
+    key, _ = keys.issue_key(ada)
+    kept = place(api_key=key)
+    backup(folder)
+    place(api_key=key)
+    restore(folder, "--replace")
+    assert spending.of_key(key).in_all == kept.quoted
+    assert list(spending.differences()) == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.db.models import Sum
 
 from jobs import audits
-from speechsite.credits import audit
 from speechsite.credits.models import LedgerEntry, Wallet
 
 
@@ -22,5 +21,5 @@ def of_ledger() -> dict[str, int]:
         "held": int(wallets["held"] or 0),
         "moved_available": int(entries["available"] or 0),
         "moved_held": int(entries["held"] or 0),
-        "differences": sum(1 for _ in audit.differences(audits.open_jobs)),
+        "differences": sum(1 for _ in audits.differences()),
     }

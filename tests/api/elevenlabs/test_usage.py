@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection
 from django.db.models import Sum
 from django.test.utils import CaptureQueriesContext
 
+from jobs import spending
 from jobs.models import Job
 from jobs.states import JobState
 from speechsite.api import ordering
@@ -36,12 +38,13 @@ def worked(live: Keyed) -> Keyed:
     """A job a day, each ended in another way, at 00:00:00.4; the last was given back in part."""
     caller = live[0]
     for day, (state, charged) in enumerate(ENDS):
-        job = ordering.speech(
-            caller, model_name="builtin-speech", voice_id="en-us", text="Hello. " * 2000
-        )
+        with time_machine.travel(BEGIN + timedelta(days=day, milliseconds=400), tick=False):
+            job = ordering.speech(
+                caller, model_name="builtin-speech", voice_id="en-us", text="Hello. " * 2000
+            )
         ledger.settle(caller.user.wallet, job_id=job.pk, captured=charged)
-        at = BEGIN + timedelta(days=day, milliseconds=400)
-        Job.objects.filter(pk=job.pk).update(state=state, charged=charged, created_at=at)
+        spending.ended(job, charged)
+        Job.objects.filter(pk=job.pk).update(state=state, charged=charged)
     ledger.refund(
         caller.user.wallet, 1_001, key="r", job_id=job.pk, reason="bad", actor=caller.user
     )
