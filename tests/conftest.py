@@ -27,6 +27,7 @@ from speechsite.accounts.models import Plan, User
 from speechsite.core import hands
 from speechsite.credits import ledger
 from speechsite.credits.models import Wallet
+from tests.flushing import allow_flush
 
 PASSWORD = "correct horse battery"
 
@@ -55,16 +56,9 @@ def django_db_modify_db_settings(
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """A flush is a DELETE or a TRUNCATE, which the ledger's triggers would refuse.
-
-    tests/credits/test_final_entries.py proves them.
-    """
-    in_its_way = {
-        "sqlite": "DROP TRIGGER credits_entry_no_delete",
-        "postgresql": "DROP TRIGGER credits_entry_no_truncate ON credits_ledgerentry",
-    }
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(in_its_way[connection.vendor])
+    """Tests that commit are followed by a flush."""
+    with django_db_blocker.unblock():
+        allow_flush()
     yield
     hands.end()
     if connection.vendor == "postgresql":

@@ -12,6 +12,7 @@ from unittest.mock import patch
 import pytest
 import redis
 import time_machine
+from django.conf import settings
 from django.db import OperationalError, connection
 from django.test import Client, override_settings
 from django.utils import timezone
@@ -271,3 +272,13 @@ def test_a_token_is_asked_even_of_this_machine(client: Client, db: None) -> None
     assert client.get("/metrics", headers={"Authorization": "Bearer wróng"}).status_code == 403
     right = {"Authorization": "Bearer open sesame"}
     assert client.get("/metrics", headers=right).status_code == 200
+
+
+def test_the_readme_says_what_each_figure_of_health_means(client: Client, ada: User) -> None:
+    text = (settings.BASE_DIR / "README.md").read_text(encoding="utf-8")
+    said = text[text.index("## Watching it") : text.index("## Backups")]
+    for check in {**health.CHECKS, **health.TOLD}:
+        assert f"\n| `{check}`" in said
+    answer = client.get("/metrics", REMOTE_ADDR="127.0.0.1").content.decode()
+    for figure in re.findall(r"^# TYPE (\w+)", answer, re.MULTILINE):
+        assert f"`{figure}" in said, figure

@@ -15,6 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 from speechsite.accounts.models import User
 from speechsite.credits import ledger
 from speechsite.credits.models import LedgerEntry
+from tests.flushing import allow_flush
 
 BEFORE, AFTER = ("credits", "0006_what_lists_ask"), ("credits", "0007_balance_of_each_entry")
 WALLETS, STEPS = 4, 30
@@ -31,14 +32,7 @@ def migrated_to(target: tuple[str, str]) -> Iterator[None]:
     finally:
         executor = MigrationExecutor(connection)
         executor.migrate(executor.loader.graph.leaf_nodes("credits"))
-        _let_flush()
-
-
-def _let_flush() -> None:
-    """The tests' own flush is refused by the guard that the migration made anew."""
-    if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            cursor.execute("DROP TRIGGER IF EXISTS credits_entry_no_delete")
+        allow_flush()
 
 
 def some_history() -> None:

@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from django.db import connection
 
 from speechsite.core import hands
+from tests.flushing import allow_flush
 from tests.jobs.conftest import catalogue, model, open_site, place, voice  # noqa: F401
 
 
 @pytest.fixture(autouse=True)
-def _nobody_else_has_the_database() -> None:
-    """Tests before may have left threads waiting, each with the database open."""
+def _nobody_else_has_the_database(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Tests before may have left threads waiting, each with the database open.
+
+    A restore puts all triggers back, and the flush after the test comes when this has ended.
+    """
     hands.end()
-
-
-@pytest.fixture(autouse=True)
-def _let_flush(transactional_db: None) -> Iterator[None]:
-    """A schema that was restored has the guard again that refuses the tests' own TRUNCATE."""
+    commits = request.node.get_closest_marker("django_db")
+    if commits:
+        request.getfixturevalue("transactional_db")
     yield
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "DROP TRIGGER IF EXISTS credits_entry_no_truncate ON credits_ledgerentry"
-            )
+    if commits:
+        allow_flush()
