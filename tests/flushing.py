@@ -5,7 +5,8 @@ tests/credits/test_final_entries.py proves them.
 
 from __future__ import annotations
 
-from django.db import connection
+from asgiref.sync import SyncToAsync
+from django.db import connection, connections
 
 from speechsite.core import hands
 
@@ -22,10 +23,20 @@ def allow_flush() -> None:
     Threads of a test that has ended may still hold the table: they end first. Who else holds it
     makes this fail after some seconds instead of waiting for ever.
     """
-    hands.end()
+    close_elsewhere()
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
         cursor.execute(GUARDS[connection.vendor])
         if connection.vendor == "postgresql":
             cursor.execute("RESET lock_timeout")
+
+
+def close_elsewhere() -> None:
+    """Close what other threads of this process have open.
+
+    Tests that call views or sockets without the site's ASGI application, which brings threads of its
+    own, leave the one thread of asgiref with a connection.
+    """
+    hands.end()
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()

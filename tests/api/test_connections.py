@@ -18,6 +18,7 @@ from speechsite.api.auth import Caller
 from speechsite.core import hands
 from speechsite.core.threads import slowly
 from tests.api.asgi import HOST, transport
+from tests.flushing import close_elsewhere
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AT_ONCE, REQUESTS = 40, 2000
@@ -26,9 +27,9 @@ AT_ONCE, REQUESTS = 40, 2000
 @pytest.fixture(autouse=True)
 def _none_yet() -> Iterator[None]:
     """Threads of other tests end, and so do this one's."""
-    hands.end()
+    close_elsewhere()
     yield
-    hands.end()
+    close_elsewhere()
 
 
 def opened() -> int:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from speechsite.core import hands
-from tests.flushing import allow_flush
+from tests.flushing import allow_flush, close_elsewhere
 from tests.jobs.conftest import catalogue, model, open_site, place, voice  # noqa: F401
 
 
@@ -17,7 +16,7 @@ def _nobody_else_has_the_database(request: pytest.FixtureRequest) -> Iterator[No
 
     A restore puts all triggers back, and the flush after the test comes when this has ended.
     """
-    hands.end()
+    close_elsewhere()
     commits = request.node.get_closest_marker("django_db")
     if commits:
         request.getfixturevalue("transactional_db")

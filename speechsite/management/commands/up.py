@@ -9,10 +9,11 @@ import sys
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, connections
+from django.core.management.base import CommandError
+from django.db import connections
 
-from speechsite.management import prepare, processes
+from speechsite.management import processes
+from speechsite.management.commands import prepare
 
 BACKLOG = 1024
 # Duties go where the work is done.
@@ -25,7 +26,7 @@ CHILDREN = {
 FRUGAL = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
 
-class Command(BaseCommand):
+class Command(prepare.Command):
     help = "Runs the whole site: prepares the database, then starts web, worker and duties."
     requires_system_checks = []
 
@@ -43,7 +44,7 @@ class Command(BaseCommand):
             sys.exit(self._supervise(names, options["socket"], options["host"]))
         listener = self._listen(options["host"], options["port"]) if "web" in names else None
         self.check()
-        self._announce(self._prepare())
+        self.prepare()
         self._start_again(options["only"], listener, options["host"])
 
     def _listen(self, host: str, port: int) -> socket.socket:
@@ -61,20 +62,6 @@ class Command(BaseCommand):
             ) from error
         listener.set_inheritable(True)
         return listener
-
-    def _prepare(self) -> prepare.Administrator | None:
-        try:
-            return prepare.prepare()
-        except OperationalError as error:
-            raise CommandError(f"The database cannot be used: {str(error).strip()}") from error
-
-    def _announce(self, administrator: prepare.Administrator | None) -> None:
-        if administrator is None:
-            return
-        self.stdout.write(f"Administrator: {administrator.email}")
-        if administrator.password:
-            self.stdout.write(f"Password:      {administrator.password}  (shown only this once)")
-        self.stdout.flush()
 
     def _start_again(self, only: str | None, listener: socket.socket | None, host: str) -> None:
         """Replace this process, and the memory that preparing took, by the supervisor."""
