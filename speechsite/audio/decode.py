@@ -52,7 +52,7 @@ def opened(source: Source, format: str | None = None) -> Iterator[AudioStream]:
     Raw sound needs the name of its output format; any other name is ignored,
     because a header is better evidence than what a provider calls its bytes.
     """
-    head = _head(source)
+    head = head_of(source, _HEAD)
     _refuse_text(head)
     raw = formats.parse(format) if format else None
     if raw is not None and (not raw.is_raw or head.startswith(_HEADERS)):
@@ -157,13 +157,14 @@ def _readable(source: Source) -> str | IO[bytes]:
     return source
 
 
-def _head(source: Source) -> bytes:
+def head_of(source: Source, size: int) -> bytes:
+    """The first bytes of a source, which is left at its beginning."""
     if isinstance(source, bytes):
-        return source[:_HEAD]
+        return source[:size]
     if isinstance(source, str | Path):
         with open(source, "rb") as file:
-            return file.read(_HEAD)
-    head = source.read(_HEAD)
+            return file.read(size)
+    head = source.read(size)
     source.seek(0)
     return head
 

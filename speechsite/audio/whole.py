@@ -51,7 +51,7 @@ def duration_ms(source: Source, format: str | None = None) -> int:
 
     Raises NotAudio where it is none, is damaged between its ends, or breaks off.
     """
-    size, head = _size(source), _head(source)
+    size, head = _size(source), decode.head_of(source, _HEAD)
     with decode.opened(source, format) as stream:
         stream.codec_context.options = _STRICT
         seen = _Seen()
@@ -132,14 +132,3 @@ def _size(source: Source) -> int:
     size = source.seek(0, os.SEEK_END)
     source.seek(0)
     return size
-
-
-def _head(source: Source) -> bytes:
-    if isinstance(source, bytes):
-        return source[:_HEAD]
-    if isinstance(source, str | Path):
-        with open(source, "rb") as file:
-            return file.read(_HEAD)
-    head = source.read(_HEAD)
-    source.seek(0)
-    return head
