@@ -33,6 +33,9 @@ def _register_duties() -> None:
 
     runner.add_lane("webhook", is_due="jobs.outbound.anything_due", work="jobs.outbound.deliver")
     runner.add_lane("callback", is_due="jobs.callbacks.anything_due", work="jobs.callbacks.deliver")
+    runner.add_lane(
+        "left work", is_due="jobs.tasks.is_left_behind", work="jobs.tasks.wake", pause=2.0
+    )
     outbox.register(outbox.Kind("file", "jobs.files.erase"))
     # One at a time: a download may take minutes.
     outbox.register(outbox.Kind("late look", "jobs.late.look", at_once=1))

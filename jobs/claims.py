@@ -28,6 +28,7 @@ from speechsite.core.holders import LEASE
 from speechsite.upstreams import routing
 from speechsite.upstreams.models import Offer
 
+LEFT = timedelta(seconds=2)  # a living worker takes what is due sooner, if there is room
 JOIN_LEASE = timedelta(seconds=60)
 BATCH = 400  # pieces of dead workers that are looked at in one go
 SPARE = 32  # pieces looked at beyond those that are wanted: some may have to wait
@@ -149,18 +150,40 @@ def expired() -> list[Segment]:
 def release_dead() -> int:
     """End the leases of processes of this machine that no longer live; how many there were.
 
-    A killed worker's pieces are taken up at once instead of after the lease.
+    A killed worker's pieces are taken up at once instead of after the lease, and so is what
+    a killed web process had reserved for itself.
     """
     now = timezone.now()
-    held = Segment.objects.unfinished().filter(lease_until__gt=now).exclude(worker="")
+    named = Segment.objects.unfinished().exclude(worker="")
+    held = named.filter(lease_until__gt=now)
+    reserved = named.filter(state=SegmentState.WAITING, due_at__gt=now)
     joining = Job.objects.filter(join_lease_until__gt=now, is_joinable=True)
-    names = set(held.order_by().values_list("worker", flat=True).distinct())
+    names = set(named.order_by().values_list("worker", flat=True).distinct())
     names |= set(joining.order_by().values_list("joiner", flat=True).distinct())
     dead = [name for name in names if holders.is_dead(name)]
     if not dead:
         return 0
     freed = held.filter(worker__in=dead).update(lease_until=now)
+    freed += reserved.filter(worker__in=dead).update(due_at=now, worker="")
     return freed + joining.filter(joiner__in=dead).update(join_lease_until=None)
+
+
+def let_go(worker: str) -> None:
+    """End the leases of a run that is over, though its process lives on."""
+    now = timezone.now()
+    Segment.objects.unfinished().filter(worker=worker, lease_until__gt=now).update(lease_until=now)
+    Job.objects.filter(joiner=worker, join_lease_until__gt=now).update(join_lease_until=None)
+
+
+def anything_left() -> bool:
+    """Whether something is due that nobody has taken for a while, or may be joined by anybody."""
+    since = timezone.now() - LEFT
+    free = Q(lease_until__isnull=True) | Q(lease_until__lte=since)
+    waits = Q(state=SegmentState.WAITING, due_at__lte=since)
+    is_to_be_asked = Q(state__in=(SegmentState.RUNNING, SegmentState.UNKNOWN), due_at__lte=since)
+    was_being_sent = Q(state=SegmentState.SUBMITTING, lease_until__lte=since)
+    left = Segment.objects.unfinished().filter(waits | (is_to_be_asked & free) | was_being_sent)
+    return left.exists() or _joinable().exists()
 
 
 def anything_under_way() -> bool:

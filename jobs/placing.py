@@ -314,6 +314,8 @@ def _segments(job: Job, prepared: orders.Prepared, origin: Origin) -> list[Segme
             model_slug=prepared.model_slug,
             deadline_at=deadline,
             due_at=now + timedelta(seconds=origin.reserve_seconds),
+            # Whose it is until then: should that process die, workers have it at once.
+            worker=origin.speaker.name if origin.speaker and origin.reserve_seconds else "",
         )
         for index, piece in enumerate(prepared.pieces)
     ]

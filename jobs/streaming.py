@@ -376,7 +376,7 @@ def _can_speak(offer: Offer) -> bool:
 def _release(pk: int) -> None:
     """We do not speak this piece after all: let a worker have it now."""
     released = Segment.objects.filter(pk=pk, state=SegmentState.WAITING)
-    if released.update(due_at=timezone.now()):
+    if released.update(due_at=timezone.now(), worker=""):
         queue.enqueue(placing.WORK)
 
 

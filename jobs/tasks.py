@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from django.db import DatabaseError, connection
 
@@ -35,6 +36,21 @@ def take_up() -> None:
         logger.exception("could not look for work that was left behind")
     finally:
         connection.close()
+
+
+def is_left_behind() -> bool:
+    """Whether there is work that whoever should do it has left, or was never told of.
+
+    Any process may be killed between taking a wake from the queue and doing what it is about.
+    """
+    claims.release_dead()
+    return claims.anything_left()
+
+
+def wake(_is_stopping: Callable[[], bool]) -> None:
+    """Have a worker look, unless it is about to."""
+    if not queue.has_waiting():
+        queue.enqueue(placing.WORK)
 
 
 def watch() -> None:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.utils import timezone
 
 from jobs import ahead, attempts, batches, briefs, claims, ending, joining, lifecycle, lost
@@ -309,8 +309,17 @@ class Worker:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.adapters.aclose()
         await self._db(self.ahead.close)
+        if tasks or self.results:
+            await self._db(self._let_go)
         await self._db(connections.close_all)
         self.clerk.shutdown(wait=False)
+
+    def _let_go(self) -> None:
+        """What was cut off need not wait until its lease has run out: this process may live on."""
+        try:
+            claims.let_go(self.name)
+        except DatabaseError:
+            logger.warning("leases of a run that broke off have to run out", exc_info=True)
 
     async def _db(self, function: Callable[..., Result], *args: Any) -> Result:
         return await sync_to_async(function, thread_sensitive=False, executor=self.clerk)(*args)

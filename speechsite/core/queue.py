@@ -61,6 +61,17 @@ def every_minute(function: str) -> None:
     )
 
 
+def has_waiting() -> bool:
+    """Whether there is a task that no worker has been given.
+
+    Raises OSError when the queue cannot be asked.
+    """
+    try:
+        return bool(get_broker().queue_size())
+    except redis.RedisError as error:
+        raise OSError("Redis does not answer") from error
+
+
 def oldest_wait() -> float:
     """Seconds since the first task was queued that no worker has been given.
 

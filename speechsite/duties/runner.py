@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 
 from django.db import DatabaseError, close_old_connections, connections
@@ -32,16 +33,27 @@ SAY = 60.0  # seconds between lines about that in the log
 NAME = "speechsite.duties.runner"
 
 Asked = Callable[[], bool]
-_lanes: dict[str, tuple[str, str]] = {}
 
 
-def add_lane(name: str, *, is_due: str, work: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Functions by their dotted names, and the seconds between looks where each is too often."""
+
+    is_due: str
+    work: str
+    pause: float
+
+
+_lanes: dict[str, Lane] = {}
+
+
+def add_lane(name: str, *, is_due: str, work: str, pause: float = 0.0) -> None:
     """Have something else seen to: functions by their dotted names; called when the site loads.
 
     `is_due()` says whether there is something, `work(is_stopping)` does it until nothing
-    is left.
+    is left. A lane with a pause is looked at so many seconds apart.
     """
-    _lanes[name] = (is_due, work)
+    _lanes[name] = Lane(is_due, work, pause)
 
 
 def is_attended() -> bool:
@@ -53,7 +65,7 @@ def catch_up(is_stopping: Asked) -> None:
     """Do what is due here and now, where no process of its own does it."""
     if is_attended():
         return
-    for name, work in {**_due(), **_due_routines()}.items():
+    for name, work in {**_due(_lanes), **_due_routines()}.items():
         if not is_stopping():
             _do(name, partial(work, is_stopping))
 
@@ -64,6 +76,7 @@ class Runner:
     def __init__(self, stop: Stop) -> None:
         self.stop = stop
         self.threads: dict[str, threading.Thread] = {}
+        self.asked_at: dict[str, float] = {}
         self._looked_at = self._beat_at = self._said_at = float("-inf")
 
     def run(self) -> None:
@@ -96,13 +109,24 @@ class Runner:
         if now - self._beat_at >= BEAT:
             self._beat_at = now
             _give_sign()
-        found = _due()
+        found = _due(self._lanes_at(now))
         if now - self._looked_at >= ROUTINES:
             self._looked_at = now
             found |= _due_routines()
         for name, work in found.items():
             if name not in self.threads or not self.threads[name].is_alive():
                 self._start(name, work)
+
+    def _lanes_at(self, now: float) -> list[str]:
+        """The lanes whose pause is over."""
+        never = float("-inf")
+        names = [
+            name
+            for name, lane in _lanes.items()
+            if now - self.asked_at.get(name, never) >= lane.pause
+        ]
+        self.asked_at.update(dict.fromkeys(names, now))
+        return names
 
     def _start(self, name: str, work: Callable[[Asked], None]) -> None:
         call = partial(_in_thread, name, partial(work, self.stop.is_set))
@@ -116,12 +140,12 @@ class Runner:
             logger.error("the database does not answer: %s", error)
 
 
-def _due() -> dict[str, Callable[[Asked], None]]:
+def _due(lanes: Iterable[str]) -> dict[str, Callable[[Asked], None]]:
     """What can be begun now, by name."""
     found: dict[str, Callable[[Asked], None]] = {
-        name: import_string(work)
-        for name, (is_due, work) in _lanes.items()
-        if import_string(is_due)()
+        name: import_string(_lanes[name].work)
+        for name in lanes
+        if import_string(_lanes[name].is_due)()
     }
     return found | {kind: partial(outbox.work, kind) for kind in outbox.due_kinds()}
 
