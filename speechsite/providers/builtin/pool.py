@@ -11,6 +11,7 @@ import asyncio
 import atexit
 import json
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -23,10 +24,11 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-from speechsite.providers.errors import ProviderError, Rejected, TaskFailed, Unavailable
+from speechsite.providers.errors import ProviderError, Rejected, TaskFailed, Unavailable, Unclear
 
 IDLE_SECONDS = 60.0
 JOBS_PER_CHILD = 500  # a leak in a C library stays small
+KILLED = (-signal.SIGKILL, -signal.SIGTERM)
 SILENT_SECONDS = 30.0  # a child that says nothing for so long hangs
 
 Frame = tuple[str, bytes]
@@ -246,7 +248,10 @@ def _judge(kind: str, payload: bytes) -> None:
 
 
 def _gone(child: Child) -> ProviderError:
-    return Unavailable(f"the built-in engine stopped (status {child.end()})")
+    status = child.end()
+    told = f"the built-in engine stopped (status {status})"
+    # Who kills it says nothing about the engine: the next one is there at once.
+    return Unclear(told) if status in KILLED else Unavailable(told)
 
 
 def _settle(turn: asyncio.Future[None]) -> None:
