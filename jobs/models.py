@@ -171,6 +171,7 @@ class Job(models.Model):
                 name="jobs_of_user_under_way",
             ),
             models.Index(fields=("user", "state", "-created_at"), name="jobs_of_user_by_state"),
+            models.Index(fields=("user", "kind", "-created_at"), name="jobs_of_user_by_kind"),
             models.Index(models.F("user"), Reference(), name="jobs_by_reference"),
             models.Index(fields=("api_key", "created_at"), name="jobs_of_key"),
             models.Index(fields=("join_turn",), condition=Q(is_joinable=True), name="jobs_to_join"),

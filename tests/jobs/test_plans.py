@@ -182,3 +182,11 @@ def test_a_list_costs_the_same_whatever_it_leaves_out(
     listed: Callable[..., list[str]], path: str
 ) -> None:
     assert listed(path) == []
+
+
+@pytest.mark.parametrize("path", ["/history/?kind=isolation", "/api/v1/generations?kind=dialogue"])
+def test_a_kind_of_work_is_found_without_the_others(
+    listed: Callable[..., list[str]], plans: Plans, path: str
+) -> None:
+    listed(path)
+    assert any("(user_id=? AND kind=?" in line for line in plans.lines), plans.lines
