@@ -270,13 +270,16 @@ def first_length(text: str) -> int:
     return FIRST_PIECE
 
 
+def quoted(price: Price, text: str) -> prices.Quote:
+    """What speaking a text costs at most: nothing where it says nothing, whatever the minimum."""
+    if not markup.is_speakable(text):
+        return prices.Quote(0, 0, price)
+    return prices.quote(price, text=text)
+
+
 def _priced(text: str, price: Price, pieces: list[Piece]) -> tuple[prices.Quote, list[Piece]]:
-    """What an order costs: nothing where it says nothing."""
-    quote = prices.quote(price, text=text)
-    if markup.is_speakable(text):
-        return quote, pieces
-    free = replace(quote, units=0, millicredits=0)
-    return free, [replace(piece, units=0) for piece in pieces]
+    quote = quoted(price, text)
+    return quote, pieces if quote.units else [replace(piece, units=0) for piece in pieces]
 
 
 def _offers(model: SpeechModel, *, is_test: bool) -> list[Offer]:

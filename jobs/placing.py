@@ -169,7 +169,7 @@ def place_cleaning(
 
 def quote_for(model: SpeechModel, text: str) -> prices.Quote:
     """What speaking a text would hold."""
-    return prices.quote(prices.price_of(model.slug), text=orders.normal(text))
+    return orders.quoted(prices.price_of(model.slug), orders.normal(text))
 
 
 def _placed_before(user: User, origin: Origin) -> Job | None:

@@ -308,6 +308,7 @@ USE_TZ = True
 
 WELCOME_CREDITS = env.integer("WELCOME_CREDITS", 1000, maximum=10**9)
 WELCOME_CREDITS_BUY = env.choice("WELCOME_CREDITS_BUY", "builtin", ("builtin", "everything"))
+CREDITS_OFFER = env.text("CREDITS_OFFER")
 MAX_TEXT = env.integer("MAX_TEXT", 1_000_000, minimum=1, maximum=5_000_000)
 ENGINE_PROCESSES = env.integer("ENGINE_PROCESSES", min(os.cpu_count() or 2, 8), minimum=1)
 UNCLEAR_DEADLINE_SECONDS = env.integer("UNCLEAR_DEADLINE_SECONDS", 120, minimum=1)

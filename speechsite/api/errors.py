@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from jobs.errors import OrderError, SiteFull
@@ -27,8 +28,8 @@ from speechsite.credits.prices import format_credits
 class ApiError(Exception):
     """An answer that is not what was asked for.
 
-    `limit` names the limit that stopped the request; `needed` and `available` are
-    millicredits; `retry_after` is in seconds.
+    `limit` names the limit that stopped the request; `needed`, `available` and
+    `missing` are millicredits; `retry_after` is in seconds.
     """
 
     code = "error"
@@ -44,6 +45,7 @@ class ApiError(Exception):
         limit: str = "",
         needed: int | None = None,
         available: int | None = None,
+        missing: int | None = None,
         retry_after: float | None = None,
         resets_at: datetime | None = None,
     ) -> None:
@@ -55,6 +57,7 @@ class ApiError(Exception):
         self.limit = limit
         self.needed = needed
         self.available = available
+        self.missing = missing
         self.retry_after = retry_after
         self.resets_at = resets_at
 
@@ -133,18 +136,21 @@ def from_order(error: Exception) -> ApiError:
     if isinstance(error, OrderError):
         return Invalid(error.message, code=error.code, field=error.field)
     if isinstance(error, InsufficientCredits):
-        message = _("This costs %(needed)s credits; there are %(available)s.")
-        figures = {
-            "needed": format_credits(error.needed),
-            "available": format_credits(error.available),
-        }
-        is_restricted = isinstance(error, RestrictedCredits)
-        return NotEnoughCredits(
-            welcome.explanation() if is_restricted else message % figures,
-            limit="account_balance",
-            needed=error.needed,
-            available=error.available,
-        )
+        return _not_enough(error)
     if isinstance(error, NoPrice):
         return Unavailable(_("This model has no price yet."), code="model_not_priced")
     raise error
+
+
+def _not_enough(error: InsufficientCredits) -> NotEnoughCredits:
+    """What is missing, and what the operator says to whoever wants more."""
+    message = _(
+        "This costs %(needed)s credits and there are %(available)s: %(missing)s are missing."
+    )
+    figures = {name: getattr(error, name) for name in ("needed", "available", "missing")}
+    said = message % {name: format_credits(figure) for name, figure in figures.items()}
+    if isinstance(error, RestrictedCredits):
+        said = welcome.explanation()
+    # On one line, as every message is.
+    told = " ".join([said, *settings.CREDITS_OFFER.split()])
+    return NotEnoughCredits(told, limit="account_balance", **figures)

@@ -15,6 +15,11 @@ class InsufficientCredits(CreditError):
         self.needed = needed
         self.available = available
 
+    @property
+    def missing(self) -> int:
+        """How many millicredits would have to come in."""
+        return max(0, self.needed - self.available)
+
 
 class RestrictedCredits(InsufficientCredits):
     """What the wallet has are welcome credits, which do not buy this."""

@@ -26,8 +26,17 @@ def key_of(user_id: int) -> str:
     return f"welcome:{user_id}"
 
 
+def pays_for(wallet: Wallet, family: str) -> bool:
+    """Whether this wallet may pay for work of that family, if it has enough."""
+    if family == FREE_FAMILY or wallet.buys_everything:
+        return True
+    if settings.WELCOME_CREDITS_BUY == "everything":
+        return True
+    return has_confirmed_address(wallet.user_id) or _was_given_more(wallet)
+
+
 def check_buys(wallet: Wallet, *, family: str, millicredits: int) -> None:
-    """Whether this wallet may pay for work of that family. Raises RestrictedCredits.
+    """Let the wallet pay for work of that family, or raise RestrictedCredits.
 
     Asks the ledger only until the answer is yes.
     """
@@ -35,7 +44,7 @@ def check_buys(wallet: Wallet, *, family: str, millicredits: int) -> None:
         return
     if settings.WELCOME_CREDITS_BUY == "everything":
         return
-    if not (has_confirmed_address(wallet.user_id) or _was_given_more(wallet)):
+    if not pays_for(wallet, family):
         raise RestrictedCredits(needed=millicredits, available=0)
     Wallet.objects.filter(pk=wallet.pk).update(buys_everything=True)
 

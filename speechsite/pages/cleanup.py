@@ -31,6 +31,7 @@ from speechsite.credits import ledger, prices, welcome
 from speechsite.credits.ledger import InsufficientCredits, RestrictedCredits
 from speechsite.credits.models import Price
 from speechsite.pages import planlimits
+from speechsite.pages.priceline import PriceLine
 from speechsite.pages.requests import SignedIn
 from voices import library
 from voices.models import SpeechModel
@@ -54,6 +55,7 @@ class Cleaner:
     model: SpeechModel
     price: Price
     quote: prices.Quote | None
+    is_restricted: bool  # not for welcome credits
 
 
 class CleanupForm(forms.Form):
@@ -74,13 +76,13 @@ class CleanupForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.user = user
         self.upload_taken = self._find_upload()
-        self.cleaners = _cleaners(self.upload_taken)
+        self.cleaners = _cleaners(user, self.upload_taken)
         self.chosen = self._find_cleaner()
 
     def keep(self, upload: Upload) -> None:
         """The recording is here; the page that follows need not ask for it again."""
         self.upload_taken = upload
-        self.cleaners = _cleaners(upload)
+        self.cleaners = _cleaners(self.user, upload)
         self.chosen = self._find_cleaner()
 
     def idempotency_key(self, upload: Upload) -> str:
@@ -174,9 +176,9 @@ def _place(request: SignedIn, form: CleanupForm, upload: Upload) -> HttpResponse
         field = FIELD_OF_ERROR.get(error.field, error.field)
         form.add_error(field if field in form.fields else None, error.message)
         return _page(request, form, status=planlimits.status_of(error))
-    except RestrictedCredits:
+    except RestrictedCredits as error:
         form.add_error("model", welcome.explanation())
-        return _page(request, form, status=402)
+        return _page(request, form, status=402, restricted=error)
     except InsufficientCredits as error:
         return _page(request, form, status=402, shortage=error)
     if job.upload_id != upload.pk:
@@ -185,16 +187,11 @@ def _place(request: SignedIn, form: CleanupForm, upload: Upload) -> HttpResponse
 
 
 def _page(request: SignedIn, form: CleanupForm, status: int = 200, **extra: Any) -> HttpResponse:
-    wallet = ledger.open_wallet(request.user)
-    quote = form.chosen.quote if form.chosen else None
     recent = Job.objects.of(request.user).filter(kind=Job.Kind.ISOLATION)
     context = {
         "form": form,
         "upload": form.upload_taken,
-        "quote": quote,
-        "available": wallet.available,
-        "left": wallet.available - quote.millicredits if quote else None,
-        "missing": max(0, quote.millicredits - wallet.available) if quote else 0,
+        "line": _line(request.user, form.chosen),
         "recent": recent.select_related("voice").defer("text", "peaks")[:RECENT],
         "largest": uploads.LARGEST,
         "largest_mb": uploads.LARGEST // 1024 // 1024,
@@ -204,8 +201,19 @@ def _page(request: SignedIn, form: CleanupForm, status: int = 200, **extra: Any)
     return render(request, "cleanup/cleanup.html", context, status=status)
 
 
-def _cleaners(upload: Upload | None) -> list[Cleaner]:
+def _line(user: User, chosen: Cleaner | None) -> PriceLine:
+    """The price line; it has no price before the recording is there."""
+    available = ledger.open_wallet(user).available
+    if chosen is None or chosen.quote is None:
+        return PriceLine(available)
+    return PriceLine.of(
+        available, chosen.price, chosen.quote.millicredits, is_restricted=chosen.is_restricted
+    )
+
+
+def _cleaners(user: User, upload: Upload | None) -> list[Cleaner]:
     """Every model that cleans and has a price, with what this recording would cost."""
+    wallet = ledger.open_wallet(user)
     found = []
     for model in library.models_of(SpeechModel.Kind.ISOLATION):
         try:
@@ -213,5 +221,6 @@ def _cleaners(upload: Upload | None) -> list[Cleaner]:
         except prices.NoPrice:
             continue
         quote = prices.quote(price, seconds=upload.duration_ms / 1000) if upload else None
-        found.append(Cleaner(model, price, quote))
+        is_restricted = not welcome.pays_for(wallet, model.family)
+        found.append(Cleaner(model, price, quote, is_restricted))
     return found

@@ -24,5 +24,6 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "signup_open": settings.SIGNUP_OPEN,
         "sends_mail": settings.HAS_EMAIL,
         "welcome_credits": settings.WELCOME_CREDITS,
+        "credits_offer": settings.CREDITS_OFFER,
         "site_version": settings.VERSION,
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -18,11 +17,12 @@ from jobs import lifecycle, orders
 from jobs.errors import OrderError
 from jobs.models import Job
 from speechsite.core import encodings
-from speechsite.credits import ledger, prices, welcome
+from speechsite.credits import prices, welcome
 from speechsite.credits.ledger import InsufficientCredits, RestrictedCredits
 from speechsite.pages import choices, ordering, planlimits, textfiles
 from speechsite.pages.ordering import OrderForm
 from speechsite.pages.picker import picker
+from speechsite.pages.priceline import price_line
 from speechsite.pages.requests import SignedIn
 from voices import library
 
@@ -86,7 +86,8 @@ def read_file(request: SignedIn) -> HttpResponse:
 def options(request: SignedIn) -> HttpResponse:
     """Model, settings and price for the voice that was just chosen."""
     form = OrderForm(initial=request.GET.dict(), user=request.user)
-    return render(request, "studio/_options.html", {"form": form, **_price(request, form)})
+    context = {"form": form, "line": price_line(request.user, form)}
+    return render(request, "studio/_options.html", context)
 
 
 def _place(request: SignedIn, form: OrderForm) -> HttpResponse:
@@ -109,9 +110,12 @@ def _place(request: SignedIn, form: OrderForm) -> HttpResponse:
         field = FIELD_OF_ERROR.get(error.field, error.field)
         form.add_error(field if field in form.fields else None, error.message)
         return _page(request, form, status=planlimits.status_of(error))
-    except RestrictedCredits:
+    except prices.NoPrice:
+        form.add_error("model", _("This model has no price yet. Please choose another."))
+        return _page(request, form, status=422)
+    except RestrictedCredits as error:
         form.add_error("voice", welcome.explanation())
-        return _page(request, form, status=402)
+        return _page(request, form, status=402, restricted=error)
     except InsufficientCredits as error:
         return _page(request, form, status=402, shortage=error)
     choices.remember(request.user, form)
@@ -135,25 +139,10 @@ def _page(request: SignedIn, form: OrderForm, status: int = 200, **extra: Any) -
         "text": form["text"].value() or "",
         "picker": picker(request.user, request.POST, form.chosen_voice),
         "recent": recent[:RECENT],
-        "max_text": settings.MAX_TEXT,
-        **_price(request, form),
+        "line": price_line(request.user, form),
         **extra,
     }
     return render(request, "studio/studio.html", context, status=status)
-
-
-def _price(request: SignedIn, form: OrderForm) -> dict[str, Any]:
-    """What the browser needs to compute the same quote that we will."""
-    wallet = ledger.open_wallet(request.user)
-    if form.chosen_model is None:
-        return {"available": wallet.available}
-    try:
-        price = prices.price_of(form.chosen_model.slug)
-    except prices.NoPrice:
-        return {"available": wallet.available}
-    quote = prices.quote(price, text=orders.normal(form["text"].value() or ""))
-    left = wallet.available - quote.millicredits
-    return {"price": price, "quote": quote, "available": wallet.available, "left": left}
 
 
 def _initial(request: SignedIn) -> dict[str, Any]:

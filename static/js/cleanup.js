@@ -16,8 +16,9 @@
     for (const leftover of form.querySelectorAll("button.no-js")) leftover.remove();
 
     /* --- price ----------------------------------------------------------------------- */
+    const chosen = () => find("[name=model]:checked") || find("[name=model]");
     function quote() {
-      const model = find("[name=model]:checked") || find("[name=model]");
+      const model = chosen();
       if (!model || !milliseconds) return null;
       const { unit, rate, minimum } = model.dataset;
       const amount = unit === "second" ? Math.ceil(Math.round(milliseconds) / 1000) : 1;
@@ -30,10 +31,12 @@
       document.getElementById("cost").textContent = cost === null ? "–" : site.credits(cost);
       const shown = document.getElementById("shown");
       if (shown && cost !== null) shown.value = cost;
-      left.classList.toggle("short", missing > 0);
-      left.textContent = missing > 0
-        ? left.dataset.short.replace("{missing}", site.credits(missing))
-        : site.credits(Number(says.available) - (cost || 0));
+      const problem = cost && "restricted" in chosen().dataset ? left.dataset.restricted
+        : missing > 0 ? left.dataset.short.replace("{missing}", site.credits(missing)) : "";
+      left.classList.toggle("short", Boolean(problem));
+      left.textContent = problem || site.credits(Number(says.available) - (cost || 0));
+      const offer = find("[data-offer]");
+      if (offer) offer.hidden = !problem;
     }
     form.addEventListener("change", (event) => { if (event.target.name === "model") reprice(); });
 

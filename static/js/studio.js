@@ -31,13 +31,55 @@
     return [units, units + chinese];
   }
 
-  function quote(characters, units) {
-    const rate = byId("rate");
-    if (!rate) return null;
-    const { unit, rate: per, minimum } = rate.dataset;
+  // As the server's: a letter or a number that is no emoji. What says nothing costs nothing.
+  const SPEAKABLE = /(?![\u115f\u1160\u3164\uffa0\u2139])\p{L}|\p{N}(?!\ufe0f?\u20e3)/u;
+  const NUMBER = "(\\p{Nd}{1,9}(?:\\.\\p{Nd}{0,9})?)\\s{0,8}";
+  const PAUSE = new RegExp(
+    `\\[\\s{0,8}pause\\s{0,8}[:=]\\s{0,8}${NUMBER}(ms|s)?\\s{0,8}\\]` +
+    `|<\\s{0,8}break\\s{1,8}time\\s{0,8}=\\s{0,8}["']\\s{0,8}${NUMBER}(ms|s)?\\s{0,8}["']\\s{0,8}(?:/\\s{0,8}>|>)` +
+    `|<#\\s{0,8}${NUMBER}#>`, "giu");
+  const LONGEST_PAUSE = 60000;
+  const LONGEST_PAUSES = 30 * LONGEST_PAUSE;
+
+  function pausesOf(value) {
+    if (!/[[<]/.test(value)) return 0;
+    let sum = 0;
+    for (const [, bracket, unit, tag, tagUnit, hash] of value.matchAll(PAUSE)) {
+      const factor = (unit || tagUnit || "s").toLowerCase() === "ms" ? 1 : 1000;
+      sum += Math.min(Number(bracket || tag || hash) * factor, LONGEST_PAUSE);
+    }
+    return sum;
+  }
+
+  function quote(units) {
+    const { unit, rate: per, minimum } = byId("rate").dataset;
     const amount = unit === "request" ? 1 : units;
-    if (!characters) return 0;
-    return Math.max(amount * Number(per), Number(minimum));
+    return SPEAKABLE.test(text.value) ? Math.max(amount * Number(per), Number(minimum)) : 0;
+  }
+
+  // The line above Generate; templates/portal/_left.html has the server's and its words.
+  function price(characters, units) {
+    const rate = byId("rate");
+    const { over, pauses, restricted, short } = byId("left").dataset;
+    if (!rate) return { cost: null };
+    if (characters > limit) {
+      return { cost: null, problem: over.replace("{over}", (characters - limit).toLocaleString("en")) };
+    }
+    if (pausesOf(text.value) > LONGEST_PAUSES) return { cost: null, problem: pauses };
+    const cost = quote(units);
+    if (cost && "restricted" in rate.dataset) return { cost, problem: restricted };
+    const missing = cost - available;
+    return { cost, problem: missing > 0 ? short.replace("{missing}", site.credits(missing)) : "" };
+  }
+
+  function showPrice({ cost, problem }) {
+    const left = byId("left");
+    byId("cost").textContent = cost === null ? "–" : site.credits(cost);
+    byId("shown").value = cost || 0;
+    left.classList.toggle("short", Boolean(problem));
+    left.textContent = problem || site.credits(available - (cost || 0));
+    const offer = form.querySelector("[data-offer]");
+    if (offer) offer.hidden = cost === null || !problem;
   }
 
   let lastBand = 0;
@@ -55,15 +97,7 @@
     const [characters, units] = countOf(text.value, rate && rate.dataset.counting);
     byId("count").textContent = characters.toLocaleString("en");
     byId("text-count").classList.toggle("over", characters > limit);
-    const cost = quote(characters, units);
-    const left = byId("left");
-    if (cost !== null) {
-      byId("cost").textContent = site.credits(cost);
-      byId("shown").value = cost;
-      const missing = cost - available;
-      left.classList.toggle("short", missing > 0);
-      left.textContent = missing > 0 ? left.dataset.short.replace("{missing}", site.credits(missing)) : site.credits(available - cost);
-    }
+    showPrice(price(characters, units));
     say(characters);
     compare();
   }

@@ -38,6 +38,7 @@ class ErrorDetailSerializer(Shape):
     limit = serializers.CharField(required=False, help_text="The limit that was reached.")
     needed = serializers.FloatField(required=False, help_text="Credits.")
     available = serializers.FloatField(required=False, help_text="Credits.")
+    missing = serializers.FloatField(required=False, help_text="Credits that would have to come.")
     resets_at = serializers.DateTimeField(required=False)
 
 
@@ -303,7 +304,7 @@ RATE = [
 REFUSALS = {
     400: "The request does not fit: `validation_failed`.",
     401: "The key is missing, unknown, revoked or expired.",
-    402: "`insufficient_credits`, with what is needed and what there is.",
+    402: "`insufficient_credits`, with what is needed, what there is and what is missing.",
     403: "The key may not do this, or not from this address.",
     404: "There is nothing of yours under this id.",
     409: "The request does not fit what was done before.",

@@ -148,6 +148,7 @@ def error(refusal: ApiError, request_id: str) -> dict[str, Any]:
         "limit": refusal.limit or None,
         "needed": number(refusal.needed) if refusal.needed is not None else None,
         "available": number(refusal.available) if refusal.available is not None else None,
+        "missing": number(refusal.missing) if refusal.missing is not None else None,
         "resets_at": moment(refusal.resets_at) if refusal.resets_at is not None else None,
     }
     return {"error": body | {name: value for name, value in more.items() if value is not None}}
