@@ -19,7 +19,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 
-from jobs import lifecycle, unclear
+from jobs import lifecycle, names, unclear
 from jobs.models import DiskUse, Job, JobEvent, Segment
 from jobs.states import JobState, SegmentState
 from speechsite.core.adminpages import ReadOnly, ReadOnlyInline, ReadOnlyPage
@@ -200,7 +200,7 @@ class SegmentAdmin(ReadOnlyPage):
     @admin.action(description=_("Export as CSV"), permissions=["view"])
     def export_csv(self, request: HttpRequest, queryset: QuerySet[Segment]) -> HttpResponse:
         response = HttpResponse("".join(unclear.as_csv(queryset)), content_type="text/csv")
-        response["Content-Disposition"] = 'attachment; filename="segments.csv"'
+        names.attach(response, "segments.csv")
         return response
 
 

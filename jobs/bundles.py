@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.core.files.storage import default_storage
 from django.http import Http404, HttpResponseBase, StreamingHttpResponse
-from django.utils.http import content_disposition_header
 
 from jobs import names, renditions
 from jobs.models import Job
@@ -36,9 +35,7 @@ def respond(
     response = StreamingHttpResponse(
         _threaded(_zip(jobs, with_captions=with_captions)), content_type="application/zip"
     )
-    disposition = content_disposition_header(True, name)
-    if disposition:
-        response["Content-Disposition"] = disposition
+    names.attach(response, name)
     return response
 
 

@@ -19,7 +19,6 @@ from django.core.files.storage import default_storage
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -50,7 +49,8 @@ def link(
         ticket["d"] = 1
     if segment is not None:
         ticket["s"] = segment
-    return _path(ticket, names.file_name(job, _extension(job, kind, format)))
+    part = {"original": _("original"), "segment": f"{(segment or 0) + 1:03d}"}.get(kind, "")
+    return _path(ticket, names.file_name(job, _extension(job, kind, format), part=part))
 
 
 def job_in(path: str) -> UUID | None:
@@ -68,8 +68,7 @@ def job_in(path: str) -> UUID | None:
 def bulk_link(user: User, job_ids: Iterable[UUID | str]) -> str:
     """A path that opens a zip of several of a person's results, with captions."""
     ids = [UUID(str(job_id)).hex for job_id in job_ids][: bundles.MOST]
-    name = f"speechsite-{timezone.now():%Y%m%d-%H%M}.zip"
-    return _path({"k": "zip", "u": user.pk, "z": ids}, name)
+    return _path({"k": "zip", "u": user.pk, "z": ids}, names.bundle_name(timezone.localtime()))
 
 
 def remove(names: Iterable[str]) -> None:
@@ -107,9 +106,7 @@ def serve(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
     if job is None or job.deleted_at is not None:
         return _gone(_("This file was deleted."))
     response = _answer(request, job, ticket)
-    disposition = content_disposition_header(bool(ticket.get("d")), name)
-    if disposition:
-        response["Content-Disposition"] = disposition
+    names.attach(response, name, is_download=bool(ticket.get("d")))
     return response
 
 

@@ -20,7 +20,7 @@ from speechsite.audio.join import Joined as JoinedFile
 from speechsite.audio.join import Part
 from speechsite.audio.join import join as join_parts
 from speechsite.audio.join import join_growing as join_growing_parts
-from speechsite.audio.peaks import Peaks
+from speechsite.audio.outline import Outline
 from speechsite.core import scratch
 
 StoredPart = tuple[str, str | None]  # a piece's file and its output format, None for any other
@@ -81,16 +81,16 @@ def _stored(job: Job, write: Callable[..., JoinedFile], stopped: Callable[[], bo
     with tempfile.TemporaryDirectory(prefix=scratch.prefix()) as folder:
         path = Path(folder, f"result.{wanted.extension}")
         collector = _Watched(wanted.rate, stopped)
-        joined = write(job.output_format, path, peaks=collector)
+        joined = write(job.output_format, path, outline=collector)
         if stopped():
             raise Interrupted
         with path.open("rb") as file:
             stored = default_storage.save(media_name(job.pk, path.suffix), File(file))
-    return Joined(stored, joined.size, joined.duration_ms, collector.levels(renditions.PEAKS))
+    return Joined(stored, joined.size, joined.duration_ms, collector.levels(renditions.POINTS))
 
 
-class _Watched(Peaks):
-    """A collector of peaks that also notices when the work is to stop."""
+class _Watched(Outline):
+    """A collector of the outline that also notices when the work is to stop."""
 
     def __init__(self, rate: int, stopped: Callable[[], bool]) -> None:
         super().__init__(rate)

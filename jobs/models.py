@@ -128,7 +128,7 @@ class Job(models.Model):
     audio = models.CharField(max_length=200, blank=True)
     audio_bytes = models.PositiveBigIntegerField(default=0)
     duration_ms = models.PositiveBigIntegerField(default=0)
-    peaks = models.JSONField(default=list, blank=True)
+    peaks = models.JSONField(default=list, blank=True)  # the outline of its sound
     failure_code = models.CharField(max_length=40, blank=True)
     failure_message = models.CharField(max_length=300, blank=True)
 

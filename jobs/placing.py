@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import PurePath
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +14,7 @@ from django.db.models import BigIntegerField
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs import events, orders, room, spending
+from jobs import events, names, orders, room, spending
 from jobs.errors import OrderError, SiteFull
 from jobs.models import Job, Segment, Upload
 from jobs.states import JobState, SegmentState
@@ -28,7 +29,6 @@ from speechsite.upstreams.models import Offer
 from voices.models import SpeechModel, Voice
 
 WORK = "jobs.tasks.work"
-TITLE_LENGTH = 60
 DEFAULT_FORMAT = "mp3_44100_128"
 _WALLET_OF_USER = Wallet._meta.get_field("user").remote_field
 _WALLET = sql.Query(lambda user: Wallet.objects.filter(user_id=user), BigIntegerField())
@@ -108,7 +108,7 @@ def place(
             return first
         raise
     job = _job(user, origin, prepared, model=model, voice=voice, output_format=output_format)
-    job.title = (title.strip() or _title_of(prepared.text))[:120]
+    job.title = (title.strip() or names.title_of(prepared.text))[:120]
     return _write(job, prepared, origin)
 
 
@@ -140,7 +140,7 @@ def place_dialogue(
     voice = prepared.pieces[0].voice
     job = _job(user, origin, prepared, model=model, voice=voice, output_format=output_format)
     job.kind = Job.Kind.DIALOGUE
-    job.title = (title.strip() or _title_of(prepared.text))[:120]
+    job.title = (title.strip() or names.title_of(prepared.text))[:120]
     return _write(job, prepared, origin)
 
 
@@ -163,7 +163,7 @@ def place_cleaning(
     job = _job(user, origin, prepared, model=model, voice=None, output_format=output_format)
     job.kind = Job.Kind.ISOLATION
     job.upload = upload
-    job.title = (title.strip() or upload.name)[:120]
+    job.title = (title.strip() or PurePath(upload.name).stem)[:120]
     return _write(job, prepared, origin)
 
 
@@ -179,11 +179,6 @@ def _placed_before(user: User, origin: Origin) -> Job | None:
     if first is not None:
         first.is_replay = True
     return first
-
-
-def _title_of(text: str) -> str:
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
 
 
 def _job(

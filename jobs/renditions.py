@@ -17,10 +17,10 @@ from jobs import disk
 from jobs.models import Job, Segment, Upload
 from speechsite.audio import captions, decode, encode, formats
 from speechsite.audio.captions import TimedWord
-from speechsite.audio.peaks import Peaks
+from speechsite.audio.outline import Outline
 from speechsite.core import scratch
 
-PEAKS = 600  # points of a waveform
+POINTS = 640  # of an outline; another number is that of an older kind
 
 
 def of_job(job: Job, wanted: str) -> str:
@@ -58,19 +58,19 @@ def upload_extension(upload: Upload) -> str:
     return formats.parse(formats.PLAYER_FORMAT).extension
 
 
-def peaks_of(job: Job) -> list[int]:
+def outline_of(job: Job) -> list[int]:
     """The outline of a job's sound, made and kept when first asked for; empty without a sound."""
-    if job.peaks or not job.audio:
+    if len(job.peaks) == POINTS or not job.audio:
         return job.peaks
-    collector = Peaks(formats.parse(job.output_format).rate)
+    collector = Outline(formats.parse(job.output_format).rate)
     try:
         with ExitStack() as stack:
             path = disk.on_disk(job.audio, stack)
             for block in decode.decode(path, hint(job.output_format), rate=collector.rate):
                 collector.add(block)
     except (FileNotFoundError, decode.NotAudio):
-        return []
-    job.peaks = collector.levels(PEAKS)
+        return job.peaks
+    job.peaks = collector.levels(POINTS)
     Job.objects.filter(pk=job.pk, audio=job.audio).update(peaks=job.peaks)
     return job.peaks
 

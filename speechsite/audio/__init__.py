@@ -1,1 +1,1 @@
-"""Sound as data: codecs, captions, peaks, splitting. Pure functions; no Django, no network."""
+"""Sound as data: codecs, captions, outlines, splitting. Pure functions; no Django, no network."""

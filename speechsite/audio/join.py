@@ -18,7 +18,7 @@ import numpy as np
 
 from speechsite.audio import decode, encode, formats
 from speechsite.audio.decode import NotAudio, Samples
-from speechsite.audio.peaks import Peaks
+from speechsite.audio.outline import Outline
 
 TOLERANCE_MS = 20
 
@@ -57,11 +57,11 @@ def join(
     path: str | Path,
     gap_ms: int = 0,
     *,
-    peaks: Peaks | None = None,
+    outline: Outline | None = None,
 ) -> Joined:
     """Write all parts, one after the other, to `path`.
 
-    One part that already has the wanted format is copied byte for byte. Give a `peaks`
+    One part that already has the wanted format is copied byte for byte. Give an `outline`
     collector, made for the output format's rate, to have the waveform as well. Raises
     NotAudio for a part that holds no sound, and DurationMismatch when the file written
     is more than 20 ms away from the sum of its parts; then the file is not to be used.
@@ -70,9 +70,9 @@ def join(
     if not parts:
         raise ValueError("there is nothing to join")
     if len(parts) == 1 and parts[0].format == output_format:
-        return _copy(parts[0], wanted.rate, path, peaks)
+        return _copy(parts[0], wanted.rate, path, outline)
     timeline = _Timeline(parts, wanted.rate, gap_ms)
-    return _written(timeline, output_format, path, peaks, expected_ms=_expected_ms(parts))
+    return _written(timeline, output_format, path, outline, expected_ms=_expected_ms(parts))
 
 
 def can_grow(output_format: str) -> bool:
@@ -86,7 +86,7 @@ def join_growing(
     path: str | Path,
     gap_ms: int = 0,
     *,
-    peaks: Peaks | None = None,
+    outline: Outline | None = None,
 ) -> Joined:
     """Write parts that are still being made: each is asked for when the one before is read.
 
@@ -96,31 +96,31 @@ def join_growing(
     if not can_grow(output_format):
         raise ValueError(f"{output_format} needs its length first")
     timeline = _Timeline(parts, formats.parse(output_format).rate, gap_ms)
-    return _written(timeline, output_format, path, peaks, expected_ms=0)
+    return _written(timeline, output_format, path, outline, expected_ms=0)
 
 
 def _written(
     timeline: _Timeline,
     output_format: str,
     path: str | Path,
-    peaks: Peaks | None,
+    outline: Outline | None,
     *,
     expected_ms: int,
 ) -> Joined:
     rate = formats.parse(output_format).rate
-    blocks = _watched(_ahead(timeline.blocks()), peaks)
+    blocks = _watched(_ahead(timeline.blocks()), outline)
     encoded = encode.encode_file(blocks, output_format, rate, path, expected_ms=expected_ms)
     check(path, output_format, timeline.duration_ms)
     return Joined(timeline.duration_ms, timeline.parts_ms, encoded.size)
 
 
-def _copy(part: Part, rate: int, path: str | Path, peaks: Peaks | None) -> Joined:
-    if peaks is None:
+def _copy(part: Part, rate: int, path: str | Path, outline: Outline | None) -> Joined:
+    if outline is None:
         duration_ms = decode.duration_ms(part.path, part.format)
     else:
         samples = 0
         for block in decode.decode(part.path, part.format, rate):
-            peaks.add(block)
+            outline.add(block)
             samples += len(block)
         duration_ms = round(samples * 1000 / rate)
     shutil.copyfile(part.path, path)
@@ -214,10 +214,10 @@ def _fade_in(samples: Samples, length: int) -> None:
     samples[:length] = samples[:length] * np.linspace(0, 1, length, dtype=np.float32)
 
 
-def _watched(blocks: Iterator[Samples], peaks: Peaks | None) -> Iterator[Samples]:
+def _watched(blocks: Iterator[Samples], outline: Outline | None) -> Iterator[Samples]:
     for block in blocks:
-        if peaks is not None:
-            peaks.add(block)
+        if outline is not None:
+            outline.add(block)
         yield block
 
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from jobs import files, lifecycle, progress, renditions
+from jobs import files, lifecycle, names, progress, renditions
 from jobs.models import Job
 from jobs.states import FINAL_JOB, JobState, SegmentState
 from speechsite.audio import formats
@@ -107,7 +107,7 @@ def text(request: SignedIn, job_id: uuid.UUID) -> HttpResponse:
     """The source text, as it was ordered."""
     found = _own(request, job_id)
     response = HttpResponse(found.text, content_type="text/plain; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="speech-{found.pk}.txt"'
+    names.attach(response, names.file_name(found, "txt"))
     return response
 
 
@@ -176,22 +176,21 @@ def _results(found: Job) -> dict[str, Any]:
         "captions_url": files.link(found, "vtt"),
         "downloads": downloads,
         "captions": captions,
-        "wave": waveform.path(renditions.peaks_of(found)),
+        "wave": waveform.path(renditions.outline_of(found)),
         "wave_width": waveform.width(),
     }
 
 
 def _offered(found: Job) -> list[tuple[str, Any, Any]]:
-    """What can be downloaded: all that could be ordered of a cleaning, and what was ordered."""
+    """What can be downloaded: what was ordered, and then all that could be."""
     offered: dict[str, tuple[Any, Any]] = {name: (label, note) for name, label, note in DOWNLOADS}
     if found.kind == Job.Kind.ISOLATION:
         offered |= {n: (SPECIAL[n], _("high")) for n, _label in cleanup.FORMATS if n in SPECIAL}
     ordered = found.output_format
-    if ordered not in offered:
-        form = formats.parse(ordered)
-        label = SPECIAL.get(ordered) or f"{form.codec.upper()} {form.rate / 1000:g} kHz"
-        offered = {ordered: (label, _("as ordered"))} | offered
-    return [(name, label, note) for name, (label, note) in offered.items()]
+    form = formats.parse(ordered)
+    label = SPECIAL.get(ordered) or f"{form.codec.upper()} {form.rate / 1000:g} kHz"
+    first = {ordered: offered.get(ordered) or (label, _("as ordered"))}
+    return [(name, label, note) for name, (label, note) in (first | offered).items()]
 
 
 def _changed_settings(found: Job) -> list[tuple[str, Any]]:

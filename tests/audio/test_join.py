@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from speechsite.audio import decode, encode, join
 from speechsite.audio.decode import NotAudio, Samples
 from speechsite.audio.join import Part
-from speechsite.audio.peaks import Peaks
+from speechsite.audio.outline import Outline
 from tests.audio.sounds import sine
 
 
@@ -76,20 +76,22 @@ def test_parts_are_faded_on_our_own_copy(tmp_path: Path) -> None:
 
 def test_one_part_in_the_wanted_format_is_copied_unchanged(tmp_path: Path) -> None:
     part = stored(tmp_path, sine(0.5), "mp3_44100_128")
-    joined = join.join([part], "mp3_44100_128", tmp_path / "out", peaks=(peaks := Peaks(44_100)))
+    joined = join.join(
+        [part], "mp3_44100_128", tmp_path / "out", outline=(outline := Outline(44_100))
+    )
     assert (tmp_path / "out").read_bytes() == Path(part.path).read_bytes()
     assert (joined.duration_ms, joined.parts_ms) == (500, [500])
-    assert max(peaks.levels()) > 30
+    assert max(outline.levels()) > 200
 
 
-def test_peaks_are_collected_on_the_way(tmp_path: Path) -> None:
+def test_the_outline_is_collected_on_the_way(tmp_path: Path) -> None:
     parts = [
         stored(tmp_path, sine(0.5, height=4_000), "wav_44100"),
         stored(tmp_path, sine(0.5, height=16_000), "wav_44100"),
     ]
-    peaks = Peaks(44_100)
-    join.join(parts, "mp3_44100_128", tmp_path / "out", peaks=peaks)
-    assert peaks.levels(4) == [13, 13, 49, 49]
+    outline = Outline(44_100)
+    join.join(parts, "mp3_44100_128", tmp_path / "out", outline=outline)
+    assert outline.levels(4) == pytest.approx([230, 230, 528, 528], rel=0.03)
 
 
 def test_a_damaged_part_stops_the_join_and_its_thread(tmp_path: Path) -> None:
@@ -117,9 +119,9 @@ def test_parts_that_come_one_by_one_give_the_same_file(tmp_path: Path, form: str
             time.sleep(0.05)
             yield part
 
-    whole, grown = Peaks(44_100), Peaks(44_100)
-    first = join.join(parts, form, tmp_path / "a", 50, peaks=whole)
-    assert join.join_growing(coming(), form, tmp_path / "b", 50, peaks=grown) == first
+    whole, grown = Outline(44_100), Outline(44_100)
+    first = join.join(parts, form, tmp_path / "a", 50, outline=whole)
+    assert join.join_growing(coming(), form, tmp_path / "b", 50, outline=grown) == first
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert whole.levels() == grown.levels()
 

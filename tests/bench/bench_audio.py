@@ -16,7 +16,7 @@ import numpy as np
 
 from speechsite.audio import encode, join
 from speechsite.audio.decode import Samples
-from speechsite.audio.peaks import Peaks
+from speechsite.audio.outline import Outline
 
 PART_SECONDS = 60
 
@@ -49,7 +49,7 @@ def measure(source: str, rate: int, target: str, minutes: int, folder: Path) -> 
     parts = [join.Part(part, source)] * minutes
     before = peak_megabytes()
     begun, worked = time.perf_counter(), time.process_time()
-    joined = join.join(parts, target, folder / "joined", peaks=Peaks(44_100))
+    joined = join.join(parts, target, folder / "joined", outline=Outline(44_100))
     wall, work = time.perf_counter() - begun, time.process_time() - worked
     seconds = joined.duration_ms / 1000
     print(

@@ -70,18 +70,18 @@ def test_a_piece_from_a_worker_is_a_result_too(
 def test_its_waveform_is_made_when_somebody_looks(open_site: Open) -> None:
     job = settled(spoken_here(open_site("elevenlabs")).job)
     assert job.peaks == []
-    made = renditions.peaks_of(job)
+    made = renditions.outline_of(job)
     assert max(made) > 5
     job.refresh_from_db()
     assert job.peaks == made
     default_storage.delete(job.audio)
-    assert renditions.peaks_of(job) == made  # kept, not made again
+    assert renditions.outline_of(job) == made  # kept, not made again
 
 
 def test_a_waveform_of_a_file_that_is_gone_is_empty(open_site: Open) -> None:
     job = settled(spoken_here(open_site("elevenlabs")).job)
     default_storage.delete(job.audio)
-    assert renditions.peaks_of(job) == []
+    assert renditions.outline_of(job) == []
 
 
 def test_deleting_it_removes_its_file(open_site: Open) -> None:

@@ -9,7 +9,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
 
-from jobs import lifecycle
+from jobs import lifecycle, renditions
 from jobs.models import Job
 from speechsite.pages import readalong, waveform
 from tests.fakes.tones import tone
@@ -165,6 +165,21 @@ def test_a_waveform_that_nobody_made_yet_is_made_for_the_page(page: Client, fini
     assert 'class="wave-all" d="M' in page.get(f"/jobs/{job.pk}/").text
     job.refresh_from_db()
     assert max(job.peaks) > 5
+
+
+def test_a_waveform_of_the_older_kind_is_made_anew(page: Client, finished: Any) -> None:
+    job = finished()
+    stored = default_storage.save("jobs/real.mp3", ContentFile(tone(job.output_format, 900)))
+    Job.objects.filter(pk=job.pk).update(audio=stored, peaks=[100] * 600)
+    page.get(f"/jobs/{job.pk}/")
+    job.refresh_from_db()
+    assert len(job.peaks) == renditions.POINTS
+
+
+def test_one_loud_moment_makes_no_high_bar() -> None:
+    drawn = waveform.path([400, *[100] * 9, *[400] * 10], bars=2)
+    heights = [float(stroke.rpartition("v")[2]) for stroke in drawn.split("M")[1:]]
+    assert heights[0] < heights[1] / 2
 
 
 def test_a_waveform_has_as_many_strokes_as_bars() -> None:

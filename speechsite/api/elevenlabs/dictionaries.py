@@ -9,6 +9,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
+from jobs import names
 from speechsite.api import worlds
 from speechsite.api.auth import Caller
 from speechsite.api.elevenlabs import ids
@@ -96,7 +97,7 @@ def download(request: HttpRequest, caller: Caller, dictionary: str, version: str
     if ids.private(version) != found.version:
         raise _not_found()
     response = HttpResponse(wire.to_lexicon(found.rules), content_type="text/plain; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{dictionary}.pls"'
+    names.attach(response, f"{found.name}.pls")
     return response
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from django.core.files.storage import default_storage
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs import bundles, lifecycle, ranges, renditions
+from jobs import bundles, lifecycle, names, ranges, renditions
 from jobs.models import Job
 from jobs.states import JobState
 from speechsite.api import waiting, worlds
@@ -67,17 +68,18 @@ def download(request: HttpRequest, caller: Caller, body: Mapping[str, Any]) -> H
     wanted = body["output_format"]
     if wanted not in (None, "", "default", "wav"):
         return _plain_refusal("invalid_output_format", "output_format is wav or nothing.")
-    names = list(dict.fromkeys(body["history_item_ids"]))
-    if not names or len(names) > bundles.MOST:
+    wanted = list(dict.fromkeys(body["history_item_ids"]))
+    if not wanted or len(wanted) > bundles.MOST:
         return _plain_refusal("invalid_parameters", f"Name 1 to {bundles.MOST} items.")
-    jobs = [_job(caller, name) for name in names]
+    jobs = [_job(caller, name) for name in wanted]
     if any(not job.audio for job in jobs):
         return _plain_refusal("not_ready", "An item is not ready yet.")
     if len(jobs) == 1:
         return _file(request, jobs[0], WAV if wanted == "wav" else jobs[0].output_format)
     # Their clients take every member for a sound.
     ids = [job.pk.hex for job in jobs]
-    return bundles.respond(caller.user.pk, ids, "history.zip", with_captions=False)
+    name = names.bundle_name(timezone.localtime())
+    return bundles.respond(caller.user.pk, ids, name, with_captions=False)
 
 
 def _spoken(caller: Caller) -> QuerySet[Job]:
@@ -161,8 +163,7 @@ def _file(request: HttpRequest, job: Job, form: str) -> HttpResponseBase:
     response = ranges.respond(
         request, file, size=file.size, media_type=described.media_type, etag=f'"{job.pk.hex}"'
     )
-    name = f"{ids.public(job.pk)}.{described.extension}"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    names.attach(response, names.file_name(job, described.extension))
     return response
 
 

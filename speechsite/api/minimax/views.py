@@ -14,7 +14,7 @@ from django.http import JsonResponse as Json
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from jobs import numbers, ranges
+from jobs import names, numbers, ranges
 from jobs.models import Job, NumberedFile
 from jobs.options import unheard as unheard_options
 from jobs.states import JobState
@@ -180,7 +180,7 @@ def _content(request: HttpRequest, numbered: NumberedFile) -> HttpResponseBase:
     response = ranges.respond(
         request, file, size=size, media_type="application/octet-stream", etag=f'"{name}"'
     )
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    names.attach(response, name)
     return response
 
 

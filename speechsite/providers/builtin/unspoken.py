@@ -10,23 +10,19 @@ from collections.abc import Sequence
 
 import regex
 
-_TAG = r"</?[A-Za-z][\w:.-]{0,40}(?:\s[^<>]{0,400})?/?>|<!--[^<>]{0,400}-->|<\?[^<>]{0,400}>"
-_ENTITY = r"&(?:\#\d{1,7}|\#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,24});"
-# Joiners inside words shape them in some scripts, and stay.
-_INVISIBLE = r"[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]"
+from speechsite.audio import markup
+
 _EMOJI = (
     r"(?:[\p{Extended_Pictographic}--[©®™‼⁉〰〽]]|[#*0-9]\ufe0f?\u20e3"
     r"|[\p{Regional_Indicator}\p{Emoji_Modifier}\ufe0e\ufe0f\U000e0020-\U000e007f]"
     r"|(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])\u200d)++"
 )
 _UNSPOKEN = regex.compile(
-    rf"(?P<tag>{_TAG})|(?P<entity>{_ENTITY})|(?P<invisible>{_INVISIBLE})|(?P<emoji>{_EMOJI})",
+    rf"(?P<tag>{markup.TAG})|(?P<entity>{markup.ENTITY})|(?P<invisible>{markup.INVISIBLE})"
+    rf"|(?P<emoji>{_EMOJI})",
     regex.V1,
 )
-# These stand inside words or around them; any other tag parts what it stands between.
-_INLINE = regex.compile(
-    r"</?(?:b|i|u|em|strong|emphasis|prosody|span|sub|sup|mark|small)\b", regex.I
-)
+_INLINE = regex.compile(markup.INLINE, regex.IGNORECASE)
 
 
 def left_out(text: str) -> tuple[str, Sequence[int] | None]:
