@@ -60,6 +60,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "speechsite.core.requestid.RequestIdMiddleware",
+    "speechsite.core.compression.CompressionMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "speechsite.api.hosts.HostMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -80,6 +81,7 @@ MIDDLEWARE = [
 # Under ASGI, partners' paths go through these alone: see api.handler.
 PARTNER_MIDDLEWARE = [
     "speechsite.core.requestid.RequestIdMiddleware",
+    "speechsite.core.compression.CompressionMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "speechsite.api.hosts.HostMiddleware",
     "speechsite.api.handler.Security",
