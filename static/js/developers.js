@@ -97,6 +97,73 @@
     } catch { return null; }
   }
 
+  /* --- work that is under way: asked after until it is over, and heard ------------------- */
+  const TASKS = [
+    {
+      order: /^\/api\/v1\/generations(\/[\w-]+(\/retry)?)?$/,
+      where: (said) => said.id && `/api/v1/generations/${said.id}`,
+      state: (said) => said.status,
+      sound: (said) => said.result && said.result.primary_url,
+    },
+    {
+      order: /^\/api\/v1\/jobs\/(createTask|recordInfo)$/,
+      where: (said) => said.data && said.data.taskId && `/api/v1/jobs/recordInfo?taskId=${encodeURIComponent(said.data.taskId)}`,
+      state: (said) => said.data && said.data.state,
+      sound: (said) => said.data && said.data.resultJson && JSON.parse(said.data.resultJson).resultUrls[0],
+    },
+  ];
+  const OVER = ["succeeded", "failed", "canceled", "success", "fail"];
+  const PAUSE = 1000; // milliseconds between two questions
+  let turn = 0; // of the last request: what follows an earlier one ends
+  let followed = null;
+
+  function offer(url, headers, said) {
+    const task = said && TASKS.find((one) => one.order.test(url.pathname));
+    const where = task && task.where(said);
+    followed = where ? { task, where, headers } : null;
+    const isOver = !where || OVER.includes(task.state(said));
+    byId("answer-following").hidden = isOver;
+    if (where && isOver) hear(task, said);
+  }
+  function hear(task, said) {
+    const link = task.sound(said);
+    if (!link) return;
+    // Files are on this site, whatever name it gives itself.
+    const { pathname, search } = new URL(link, location.origin);
+    audio.src = pathname + search;
+    audio.hidden = false;
+  }
+  async function follow() {
+    const { task, where, headers } = followed;
+    const mine = ++turn;
+    byId("answer-following").hidden = true;
+    answer.focus({ preventScroll: true });
+    for (;;) {
+      let said;
+      try {
+        const response = await fetch(where, { headers, credentials: "omit", redirect: "error" });
+        const text = await response.text();
+        said = response.ok ? JSON.parse(text) : null;
+        if (mine !== turn) return;
+        if (!said) { byId("answer-body").textContent = text; return say(""); }
+      } catch {
+        if (mine === turn) say(answer.dataset.saysBroken);
+        return;
+      }
+      byId("answer-body").textContent = JSON.stringify(said, null, 2);
+      const state = task.state(said);
+      if (OVER.includes(state)) {
+        say(answer.dataset.saysDone.replace("{state}", state));
+        return hear(task, said);
+      }
+      const asks = answer.dataset.saysFollowing.replace("{state}", state);
+      if (note.textContent !== asks) say(asks);
+      await new Promise((resolve) => setTimeout(resolve, PAUSE));
+      if (mine !== turn) return;
+    }
+  }
+  byId("answer-follow").addEventListener("click", follow);
+
   async function send() {
     const url = address();
     if (!url) return say(answer.dataset.saysPath);
@@ -111,10 +178,14 @@
     say(answer.dataset.saysSending);
     byId("attempt-send").disabled = true;
     const begun = performance.now();
+    const mine = ++turn;
+    byId("answer-following").hidden = true;
     try {
       const options = { method: method.value, headers, body: hasBody ? body.value : undefined };
       const response = await fetch(url, { ...options, credentials: "omit", redirect: "error" });
-      await show(response, await response.blob(), performance.now() - begun);
+      const said = await show(response, await response.blob(), performance.now() - begun);
+      const key = { [header]: headers[header] };
+      if (mine === turn) offer(url, key, response.ok ? said : null);
     } catch {
       show();
       say(answer.dataset.saysBroken);
@@ -144,9 +215,12 @@
     say("");
     const text = await blob.text();
     try {
-      block.textContent = JSON.stringify(JSON.parse(text), null, 2);
+      const said = JSON.parse(text);
+      block.textContent = JSON.stringify(said, null, 2);
+      return said;
     } catch {
       block.textContent = text;
+      return null;
     }
   }
 

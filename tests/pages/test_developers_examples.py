@@ -103,6 +103,18 @@ def test_there_is_an_end_to_test_keys_too(
     assert ApiKey.objects.count() == 1
 
 
+def test_a_key_to_try_with_is_made_where_one_is(page: Client) -> None:
+    html = page.get("/developers/try/").content.decode()
+    assert 'method="post" action="/developers/try/"' in html
+    told = {"ticket": "one"}
+    answer = page.post("/developers/try/", told)
+    assert SECRET.search(answer.content.decode())
+    assert "no-store" in answer["Cache-Control"]
+    assert 'id="test-key"' in answer.content.decode()
+    assert SECRET.search(page.post("/developers/try/", told).content.decode()) is None
+    assert ApiKey.objects.count() == 1
+
+
 def test_requests_to_try_belong_to_this_site(ada: User, catalogue: None) -> None:
     for one in attempts.ready_made(examples.names_for(ada), examples.TEXT):
         assert resolve(one.path)

@@ -149,6 +149,36 @@ def test_sound_can_be_heard(page: Page, site: Site, dialect: str) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("title", ["Make speech · POST /api/v1/generations", "Create a task"])
+def test_work_under_way_is_followed_and_heard(page: Page, site: Site, title: str) -> None:
+    page.goto(f"{site.url}/developers/try/")
+    page.select_option("#attempt-preset", index=_place_of(page, title))
+    page.click("#attempt-send")
+    page.click("#answer-follow")
+    expect(page.locator("#answer-note")).to_contain_text("It is over", timeout=30_000)
+    expect(page.locator("#answer-audio")).to_be_visible()
+    page.wait_for_function("document.querySelector('#answer-audio').duration > 0.5")
+    expect(page.locator("#answer-following")).to_be_hidden()
+    page.select_option("#attempt-preset", index=_place_of(page, "Credits"))
+    page.click("#attempt-send")
+    expect(page.locator("#answer-audio")).to_be_hidden()
+
+
+@pytest.mark.browser
+def test_a_key_made_there_is_filled_in_there(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/developers/try/")
+    before = page.input_value("#test-key")
+    page.click("text=Make a test key")
+    page.wait_for_selector("#secret")
+    assert page.url == f"{site.url}/developers/try/"
+    made = page.input_value("#test-key")
+    assert made == page.inner_text("#secret") != before
+    page.select_option("#attempt-preset", index=_place_of(page, "Credits"))
+    page.click("#attempt-send")
+    expect(page.locator("#answer-status .badge")).to_contain_text("200")
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize(
     ("key", "path", "said"),
     [

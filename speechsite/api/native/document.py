@@ -94,6 +94,7 @@ def _operation(path: str, method: str, said: dict[str, Any]) -> dict[str, Any]:
         "tag": said["tags"][0],
         "method": method.upper(),
         "path": path,
+        "summary": said["summary"],
         "description": said.get("description", ""),
         "is_public": not any(said.get("security", [])),
         "parameters": [_parameter(one) for one in said.get("parameters", ())],

@@ -313,6 +313,33 @@ REFUSALS = {
     503: "The service cannot do this now; try again.",
 }
 ALWAYS = (400, 401, 403, 429)
+# What each operation is for, in a line of a list.
+SUMMARIES = {
+    "getCredits": "Look at the wallet",
+    "listLedger": "List what credits came and went for",
+    "uploadFile": "Upload a recording",
+    "deleteFile": "Delete a recording",
+    "getFile": "Look at a recording",
+    "listGenerations": "List generations",
+    "createGeneration": "Order speech, a dialogue or a cleaning",
+    "deleteGeneration": "Delete a generation",
+    "getGeneration": "Look at a generation and its result",
+    "cancelGeneration": "Cancel a generation",
+    "retryGeneration": "Order a generation again",
+    "listModels": "List models and prices",
+    "getUsage": "Add up what was used",
+    "listVoices": "List voices",
+    "listWebhookEvents": "List the kinds of events",
+    "listWebhooks": "List webhooks",
+    "createWebhook": "Add a webhook",
+    "deleteWebhook": "Delete a webhook",
+    "getWebhook": "Look at a webhook",
+    "changeWebhook": "Change a webhook",
+    "listWebhookDeliveries": "List messages of a webhook",
+    "replayWebhookDelivery": "Send a message again",
+    "rotateWebhookSecret": "Replace a signing secret",
+    "testWebhook": "Send a test message",
+}
 NOBODY: Any = []
 KEYS: Any = [{"bearer": []}, {"header": []}]
 
@@ -333,6 +360,7 @@ def operation(
     answers = {status: OpenApiResponse(ErrorSerializer, REFUSALS[status]) for status in statuses}
     return extend_schema(
         operation_id=name,
+        summary=SUMMARIES[name],
         tags=[tag],
         request=request,
         parameters=[*parameters, *([] if is_public else RATE)],

@@ -7,6 +7,7 @@ it goes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -14,7 +15,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
 from speechsite.accounts import keys
 from speechsite.accounts.models import ApiKey, User
@@ -75,23 +76,27 @@ WITH_SDK = ("elevenlabs", "openai")
 @require_http_methods(["GET", "HEAD", "POST"])
 def examples(request: SignedIn) -> HttpResponse:
     """The examples; a POST makes a test key and fills it in, once."""
-    if request.method != "POST" or not once.take(request):
-        return _page(request, PLACEHOLDER)
-    if len(usable(request.user)) >= MOST_KEYS:
-        return _page(request, PLACEHOLDER, has_too_many=True)
-    _key, secret = keys.issue_key(request.user, name=_("Examples"), mode=ApiKey.Mode.TEST)
-    return _page(request, secret)
+    made = _new_key(request)
+    context = {
+        "dialects": dialects(request, request.user, made["secret"] or PLACEHOLDER),
+        "programs": [(slug, labels[0]) for slug, labels in LANGUAGES.items()],
+        "placeholder": PLACEHOLDER,
+        "ticket": once.ticket(),
+        **made,
+    }
+    return render(request, "developers/examples.html", context)
 
 
 @login_required
 @never_cache
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def attempt(request: SignedIn) -> HttpResponse:
-    """Send a request from the browser and look at the answer."""
+    """Send a request from the browser and look at the answer; a POST makes a key for it first."""
     context = {
         "attempts": attempts.ready_made(names_for(request.user), TEXT),
         "site": addresses.origin_of(request),
         "ticket": once.ticket(),
+        **_new_key(request),
     }
     return render(request, "developers/attempt.html", context)
 
@@ -121,13 +126,11 @@ def _snippets(dialect: str, values: dict[str, str]) -> list[Snippet]:
     ]
 
 
-def _page(request: SignedIn, key: str, *, has_too_many: bool = False) -> HttpResponse:
-    context = {
-        "dialects": dialects(request, request.user, key),
-        "programs": [(slug, labels[0]) for slug, labels in LANGUAGES.items()],
-        "placeholder": PLACEHOLDER,
-        "secret": key if key != PLACEHOLDER else "",
-        "has_too_many": has_too_many,
-        "ticket": once.ticket(),
-    }
-    return render(request, "developers/examples.html", context)
+def _new_key(request: SignedIn) -> dict[str, Any]:
+    """The secret of the test key that was just asked for, or why there is none."""
+    if request.method != "POST" or not once.take(request):
+        return {"secret": "", "has_too_many": False}
+    if len(usable(request.user)) >= MOST_KEYS:
+        return {"secret": "", "has_too_many": True}
+    _key, secret = keys.issue_key(request.user, name=_("Examples"), mode=ApiKey.Mode.TEST)
+    return {"secret": secret, "has_too_many": False}

@@ -53,6 +53,19 @@ def test_the_document_is_the_one_we_reviewed() -> None:
     assert written() == SNAPSHOT.read_text()
 
 
+def test_every_operation_has_a_short_summary_of_its_own(client: Client, db: None) -> None:
+    said = [
+        item[method]["summary"]
+        for item in document.document()["paths"].values()
+        for method in document.METHODS
+        if method in item
+    ]
+    assert len(set(said)) == len(OPERATIONS)
+    assert all(0 < len(one) <= 50 and not one.endswith(".") for one in said)
+    page = client.get("/api/docs/").text
+    assert all(f">{one}</span></summary>" in page for one in said)
+
+
 def test_the_document_names_this_site_as_its_server(client: Client, db: None) -> None:
     body = client.get("/api/schema/").json()
     assert (body["openapi"], body["servers"]) == ("3.1.1", [{"url": "http://testserver"}])
