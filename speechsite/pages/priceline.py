@@ -61,7 +61,7 @@ class PriceLine:
         if cost and is_restricted:
             problem = str(WORDS["restricted"])
         elif cost > available:
-            problem = WORDS["short"].format(missing=format_credits(cost - available))
+            problem = str(WORDS["short"]).format(missing=format_credits(cost - available))
         return cls(available, price, cost, problem, is_restricted, characters, most)
 
     @property
@@ -103,7 +103,7 @@ def price_line(user: User, form: OrderForm) -> PriceLine:
 def _beyond(text: str, most: int) -> str:
     """Why a text of this length is not taken, whatever the wallet holds."""
     if len(text) > most:
-        return WORDS["over"].format(over=f"{len(text) - most:,}")
+        return str(WORDS["over"]).format(over=f"{len(text) - most:,}")
     if pauses.total_ms(text) > orders.LONGEST_PAUSES_MS:
         return str(WORDS["pauses"])
     return ""
