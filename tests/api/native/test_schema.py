@@ -127,6 +127,8 @@ def test_whatever_is_sent_is_answered_as_documented(
         case.headers.pop("Prefer", None)
         # The other place for a key: a made-up one there would hide all that is behind it.
         case.headers.pop("xi-api-key", None)
+        # Its client in process asks for compressed answers and cannot read them.
+        case.headers["Accept-Encoding"] = "identity"
         case.call_and_validate(checks=CHECKS)
 
     try:
