@@ -9,12 +9,13 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 import psutil
+import psycopg
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 90
@@ -24,10 +25,10 @@ KEY = re.compile(r'name="key" value="([^"]+)"')
 
 
 class Site:
-    """`manage.py up` on a free port with a data directory of its own."""
+    """`manage.py up` with a data directory of its own, on a free port unless it is given one."""
 
-    def __init__(self, data: Path, **environment: str) -> None:
-        self.data = data
+    def __init__(self, data: Path, *, port: int = 0, **environment: str) -> None:
+        self.data, self.port = data, port
         # Everybody in a test signs up from the same address.
         usual = {"DATA_DIR": str(data), "LOG_LEVEL": "ERROR", "SIGNUPS_PER_HOUR": "10000"}
         self.environment = os.environ | usual | environment
@@ -36,7 +37,7 @@ class Site:
 
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "manage.py"), "up", "--port", "0"],
+            [sys.executable, str(ROOT / "manage.py"), "up", "--port", str(self.port)],
             env=self.environment,
             stdout=subprocess.PIPE,
             text=True,
@@ -52,6 +53,8 @@ class Site:
                     return self
         finally:
             alarm.cancel()
+        self.process.wait()
+        self.process.stdout.close()
         raise RuntimeError("the site did not start")
 
     def __exit__(self, *exc: object) -> None:
@@ -65,7 +68,7 @@ class Site:
             self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
-        self.left_behind = [one for one in family if one.is_running() and not _is_zombie(one)]
+        self.left_behind = [one for one in family if is_alive(one)]
         for one in self.left_behind:
             one.kill()
 
@@ -80,11 +83,11 @@ class Site:
             check=False,
         )
 
-    def open_account(self, credits: int = 10_000) -> None:
+    def open_account(self, credits: int = 10_000, email: str = EMAIL) -> None:
         """Somebody who can sign in and has credits."""
         for command in (
-            ("createaccount", EMAIL, "--password", PASSWORD, "--plan", "pro"),
-            ("grant", EMAIL, str(credits), "--reason", "a trial"),
+            ("createaccount", email, "--password", PASSWORD, "--plan", "pro"),
+            ("grant", email, str(credits), "--reason", "a trial"),
         ):
             done = self.manage(*command)
             assert done.returncode == 0, done.stderr
@@ -104,10 +107,16 @@ class Site:
         raise LookupError(name)
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """Read the site's SQLite database from outside."""
+        """Read the site's database from outside; parameters only on SQLite."""
+        with self._database() as database:
+            return list(database.execute(sql, parameters).fetchall())
+
+    def _database(self) -> AbstractContextManager[Any]:
+        url = self.environment.get("DATABASE_URL", "")
+        if url.startswith("postgres"):
+            return psycopg.connect(url, autocommit=True)
         path = self.data / "speechsite.sqlite3"
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20)) as database:
-            return database.execute(sql, parameters).fetchall()
+        return closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20))
 
 
 class Visitor:
@@ -155,11 +164,12 @@ def kill(process: psutil.Process) -> None:
         return
 
 
-def _is_zombie(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it runs still; one that nobody has waited for does not."""
     try:
-        return process.status() == psutil.STATUS_ZOMBIE
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
-        return True
+        return False
 
 
 def _first(pattern: re.Pattern[str], page: str) -> str:
