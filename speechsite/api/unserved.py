@@ -10,6 +10,7 @@ import sys
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template import loader
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views import defaults
@@ -18,10 +19,13 @@ from speechsite.api.handler import is_for_partners
 from speechsite.api.minimax import answers as minimax
 from speechsite.core import away
 
-# Pages for when there is no stylesheet to ask for, or nothing to ask who is signed in.
+# For when there is no stylesheet to ask for: it would be refused as the page was.
 PAGE = (
-    '<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-    "<h1>{title}</h1><p>{message}</p></html>"
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>{title} · Speechsite</title>'
+    '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    "<style>:root{{color-scheme:light dark;font:1rem/1.55 system-ui,sans-serif}}"
+    "main{{max-width:38rem;margin:4rem auto;padding:0 1rem;overflow-wrap:anywhere}}</style>"
+    "<main><h1>{title}</h1><p>{message}</p></main></html>"
 )
 
 
@@ -48,8 +52,8 @@ def _for_now(request: HttpRequest) -> HttpResponse:
     if _is_for_programs(request.path):
         response: HttpResponse = _answer(request.path, 503, "unavailable", message)
     else:
-        words = {"title": _("Back in a moment"), "message": message}
-        response = HttpResponse(format_html(PAGE, **words), status=503)
+        # Who is signed in cannot be asked either, so the page is given nothing to ask with.
+        response = HttpResponse(loader.render_to_string("503.html"), status=503)
     response["Retry-After"] = str(away.RETRY_AFTER)
     return response
 
@@ -63,7 +67,6 @@ def under_this_name(request: HttpRequest) -> HttpResponse:
     )
     if _is_for_programs(request.path):
         return _answer(request.path, 400, "host_not_allowed", message % name)
-    # No stylesheet either: it would be asked for under the same name.
     words = {"title": _("Unknown host name"), "message": message % name}
     return HttpResponse(format_html(PAGE, **words), status=400)
 

@@ -79,7 +79,7 @@ def test_a_form_without_its_token_is_explained(ada: Any, catalogue: None) -> Non
     assert "open for too long" in answer.content.decode()
 
 
-@pytest.mark.parametrize("name", ["400", "403", "404", "500", "403_csrf", "429"])
+@pytest.mark.parametrize("name", ["400", "403", "404", "500", "503", "403_csrf", "429"])
 def test_error_pages_need_no_context(name: str) -> None:
     html = get_template(f"{name}.html").render()
     assert "Speechsite" in html
