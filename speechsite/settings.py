@@ -331,6 +331,22 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "speechsite.pages.dashboard.figures",
+    # The portal's accent; its own violet cannot be read on dark.
+    "COLORS": {
+        "primary": {
+            "50": "#edf7f5",
+            "100": "#d5ece8",
+            "200": "#aed9d3",
+            "300": "#7fc4bb",
+            "400": "#55b3a8",
+            "500": "#2f9c91",
+            "600": "#0b6660",
+            "700": "#095650",
+            "800": "#084e49",
+            "900": "#06403c",
+            "950": "#042b28",
+        }
+    },
 }
 
 REST_FRAMEWORK = {

@@ -67,7 +67,8 @@ class ChannelPage(Page):
     def voices(self, channel: Channel) -> SafeString:
         told, besides = listing.state(channel)
         block = (
-            '<strong class="font-normal">{}</strong><p class="max-w-sm whitespace-normal">{}</p>'
+            '<strong class="font-normal">{}</strong>'
+            '<p class="min-w-52 max-w-sm whitespace-normal">{}</p>'
         )
         return format_html(block, told, besides)
 
