@@ -6,6 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from tests.pages.gallery import LONG
 from tests.pages.test_browser_journey import (
     ENGLISH,
     Visit,
@@ -99,3 +100,25 @@ def test_tab_reaches_the_words_and_leaves_them_again(visit: Visit) -> None:
     _until(page, "document.querySelector('audio').currentTime > 0.1")
     page.keyboard.press("Shift+Tab")
     assert not page.evaluate(word)
+
+
+def test_a_reload_and_a_cancel_leave_one_where_one_was(visit: Visit) -> None:
+    visit.sign_up()
+    page = visit.page
+    _order(visit, LONG)
+    here = "parseFloat(document.querySelector('.player-seek').value)"
+    _until(page, "!document.querySelector('[data-do=play]').disabled", 120)
+    page.evaluate("document.querySelector('audio').muted = true")
+    page.click("[data-do=play]")
+    _until(page, f"{here} > 1500")
+    page.click("[data-do=play]")
+    heard = page.evaluate(here)
+    page.reload()
+    _until(page, f"{here} >= {heard - 200}")
+    assert page.evaluate("document.getElementById('job').dataset.state") == "processing"
+    cancel = page.get_by_role("button", name="Cancel")
+    cancel.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#job-status")).to_contain_text("You canceled this", timeout=30_000)
+    assert page.evaluate("document.getElementById('job-status').contains(document.activeElement)")
+    assert page.evaluate("scrollY") == 0
