@@ -96,7 +96,7 @@ class JobAdmin(ReadOnlyPage):
     actions_detail = ("cancel_job",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        return super().get_queryset(request).defer("text", "peaks")
+        return super().get_queryset(request).defer("text", "changes", "peaks")
 
     @display(description=_("state"), label=COLOURS, ordering="state")
     def state_label(self, job: Job) -> Any:

@@ -27,7 +27,7 @@ def respond(
         Job.objects.filter(user_id=user_id, pk__in=chosen, deleted_at__isnull=True)
         .exclude(audio="")
         .select_related("voice")
-        .defer("text", "peaks")
+        .defer("text", "changes", "peaks")
         .order_by("created_at")
     )
     if not jobs:

@@ -318,6 +318,6 @@ def _take(chosen: dict[int, Offer], worker: str, now: datetime) -> list[Claim]:
 
 def _for_work(keys: Iterable[int]) -> QuerySet[Segment]:
     """Pieces with all that their orders are made of; pieces of one job share it."""
-    jobs = Job.objects.select_related("model", "upload").defer("text", "peaks")
+    jobs = Job.objects.select_related("model", "upload").defer("text", "changes", "peaks")
     rows = Segment.objects.filter(pk__in=list(keys))
     return rows.prefetch_related(Prefetch("job", jobs), "channel", "voice")

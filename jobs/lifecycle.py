@@ -108,7 +108,7 @@ def deliver_late(segment: Segment, outcome: Delivered) -> bool:
     with transaction.atomic():
         # The job's row first: a deletion either names this file too, or is seen here.
         rows = Job.objects.filter(pk=segment.job_id, deleted_at__isnull=True)
-        rows = rows.exclude(state=JobState.CANCELED).defer("text", "peaks")
+        rows = rows.exclude(state=JobState.CANCELED).defer("text", "changes", "peaks")
         job = rows.select_for_update().first()
         given_up = Segment.objects.filter(pk=segment.pk, state=SegmentState.FAILED, audio="")
         if job is None or not given_up.update(**moves.sound(segment, outcome)):
@@ -204,7 +204,12 @@ def delete(job: Job) -> None:
         locked = Job.objects.select_for_update().only("audio").get(pk=job.pk)
         names = [locked.audio, *job.segments.exclude(audio="").values_list("audio", flat=True)]
         Job.objects.filter(pk=job.pk, deleted_at__isnull=True).update(
-            deleted_at=timezone.now(), text="", audio="", peaks=[], is_joinable=False
+            deleted_at=timezone.now(),
+            text="",
+            changes=[],
+            audio="",
+            peaks=[],
+            is_joinable=False,
         )
         job.segments.update(audio="", text="", words=[], lines=[])
         files.remove(name for name in names if name)
@@ -242,7 +247,7 @@ def expire_waiting() -> int:
     due = overdue.filter(due_at__lte=now).order_by()
     models = set(due.values_list("model_slug", flat=True).distinct())
     overdue = overdue.exclude(due_at__lte=now, model_slug__in=_not_closed(models))
-    overdue = overdue.select_related("job").defer("job__text", "job__peaks")
+    overdue = overdue.select_related("job").defer("job__text", "job__changes", "job__peaks")
     expired = 0
     for segment in overdue.iterator(chunk_size=200):
         message = _("No provider could take the work in time: %s") % segment.waiting_reason

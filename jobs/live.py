@@ -228,7 +228,7 @@ def _snapshots(listener: Listener) -> list[str]:
 
 
 def _standing(job_ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
-    jobs = Job.objects.filter(pk__in=job_ids).defer("text", "peaks")
+    jobs = Job.objects.filter(pk__in=job_ids).defer("text", "changes", "peaks")
     return {job.pk: _data(job) for job in jobs}
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from jobs import states
 from speechsite.accounts.models import ApiKey
+from speechsite.audio.wording import Wording
 from speechsite.core import sql
 from speechsite.core.ids import new_id, new_token
 from speechsite.credits.models import Price
@@ -102,8 +103,10 @@ class Job(models.Model):
     )
 
     title = models.CharField(max_length=120, blank=True)
-    text = models.TextField(blank=True)
-    characters = models.PositiveIntegerField(default=0)
+    text = models.TextField(blank=True)  # as it was sent
+    # What is spoken instead of stretches of it: [start, end, text] each; see `audio.wording`.
+    changes = models.JSONField(default=list, blank=True)
+    characters = models.PositiveIntegerField(default=0)  # that are spoken and count
     language = models.CharField(max_length=20, blank=True)
     model = models.ForeignKey(SpeechModel, on_delete=models.PROTECT)
     voice = models.ForeignKey(Voice, on_delete=models.PROTECT, null=True, blank=True)
@@ -190,6 +193,11 @@ class Job(models.Model):
     def is_finished(self) -> bool:
         return self.state in states.FINAL_JOB
 
+    @property
+    def wording(self) -> Wording:
+        """What was sent and what is spoken of it, which the segments are pieces of."""
+        return Wording(self.text, tuple((start, end, said) for start, end, said in self.changes))
+
 
 class SegmentQuerySet(models.QuerySet["Segment"]):
     """Questions asked of segments."""
@@ -206,7 +214,7 @@ class SegmentQuerySet(models.QuerySet["Segment"]):
 class Segment(models.Model):
     """A piece of a job, small enough for one upstream call.
 
-    `start` is where its text begins in the job's text (code points). `user_id`
+    `start` is where its text begins in what the job speaks (code points). `user_id`
     repeats the job's, so that claims can be fair without a join.
     """
 

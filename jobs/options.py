@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from jobs.errors import OrderError
 from jobs.models import Job
 from speechsite.audio import markup
+from speechsite.audio.wording import Wording
 from speechsite.upstreams import channels
 from speechsite.upstreams.models import Offer
 
@@ -134,7 +135,8 @@ def _watermark(value: Any) -> bool:
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise _refusal(name, _("%s must be a text.") % name)
-    return markup.strip_controls(value)
+    text = markup.strip_controls(value)
+    return Wording(text, tuple(markup.unspoken(text))).spoken
 
 
 def _is_whole(value: Any) -> bool:

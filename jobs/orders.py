@@ -17,6 +17,7 @@ from speechsite.accounts import plans
 from speechsite.accounts.models import User
 from speechsite.audio import formats, markup, pauses
 from speechsite.audio.split import split
+from speechsite.audio.wording import Wording, joined
 from speechsite.credits import prices
 from speechsite.credits.models import Price
 from speechsite.providers.controls import CONTROLS
@@ -32,6 +33,7 @@ TEST_CLEANING = "builtin-cleaning"
 DEFAULT_LIMIT = 4000
 # Six characters ask for a minute of silence, which costs time and disk like any other sound.
 LONGEST_PAUSES_MS = 30 * 60_000
+MOST_PER_COUNTED = 8  # characters that are kept for each that counts
 MOST_LINES = 1000  # of a dialogue: each is looked up, and is a piece of its own
 
 
@@ -50,7 +52,7 @@ class Piece:
 class Prepared:
     """An order that may be placed as it stands."""
 
-    text: str
+    text: Wording
     quote: prices.Quote
     pieces: list[Piece]
     voice_settings: dict[str, Any]
@@ -60,8 +62,16 @@ class Prepared:
 
 
 def normal(text: str) -> str:
-    """The text as it is counted, priced and spoken: LF line ends, no control characters."""
+    """The text as it is kept and shown: LF line ends, no control characters."""
     return markup.strip_controls(text)
+
+
+def cleaned(text: str) -> Wording:
+    """A text as it came, and what of it is spoken: LF line ends, nothing that draws nothing."""
+    sent = Wording(markup.storable(text))
+    made = sent.then(markup.unspoken(sent.sent))
+    # Where nothing is left to be spoken, what came is a rest like dashes.
+    return made if made.spoken else sent
 
 
 def prepare(
@@ -69,7 +79,7 @@ def prepare(
     *,
     model: SpeechModel,
     voice: Voice | None,
-    text: str,
+    text: str | Wording,
     voice_settings: Mapping[str, Any],
     output_format: str,
     is_test: bool = False,
@@ -83,7 +93,9 @@ def prepare(
     may be silent, it becomes a short rest that costs nothing, and they go on. `is_heard` is
     whether somebody hears its beginning while the rest is made.
     """
-    text = normal(text)
+    wording = _wording(text)
+    _check_kept(user, wording)
+    text = wording.spoken
     check_text(user, text, may_be_silent=may_be_silent)
     voice = check_voice(voice, model, user, is_test=is_test)
     check_format(output_format)
@@ -94,7 +106,7 @@ def prepare(
     pieces = cut(text, voice, price, limit, is_heard=is_heard)
     quote, pieces = _priced(text, price, pieces)
     return Prepared(
-        text=text,
+        text=wording,
         quote=quote,
         pieces=pieces,
         voice_settings=controls,
@@ -108,7 +120,7 @@ def prepare_dialogue(
     user: User,
     *,
     model: SpeechModel,
-    lines: Sequence[tuple[Voice | None, str]],
+    lines: Sequence[tuple[Voice | None, str | Wording]],
     voice_settings: Mapping[str, Any],
     output_format: str,
     is_test: bool = False,
@@ -117,9 +129,12 @@ def prepare_dialogue(
 ) -> Prepared:
     """Check an order for a dialogue; its text is the lines, one below the other."""
     check_lines(len(lines))
-    spoken = [(voice, normal(text).strip()) for voice, text in lines]
-    spoken = [(voice, text) for voice, text in spoken if text]
-    text = "\n".join(text for _, text in spoken)
+    worded = [(voice, _wording(text).stripped()) for voice, text in lines]
+    worded = [(voice, wording) for voice, wording in worded if wording.spoken]
+    wording = joined([one for _, one in worded], "\n")
+    _check_kept(user, wording)
+    spoken = [(voice, one.spoken) for voice, one in worded]
+    text = wording.spoken
     check_text(user, text, may_be_silent=may_be_silent)
     for voice, _words in spoken:
         check_voice(voice, model, user, is_test=is_test)
@@ -131,7 +146,7 @@ def prepare_dialogue(
     pieces = _scenes(spoken, price, limit) if is_native else _turns(spoken, price, limit)
     quote, pieces = _priced(text, price, pieces)
     return Prepared(
-        text=text,
+        text=wording,
         quote=quote,
         pieces=pieces,
         voice_settings=check_settings(model, voice_settings),
@@ -152,7 +167,7 @@ def prepare_cleaning(
     check_format(output_format)
     quote = prices.quote(prices.price_of(model.slug), seconds=upload.duration_ms / 1000)
     slug = TEST_CLEANING if is_test else model.slug
-    return Prepared("", quote, [Piece("", 0, quote.units, None)], {}, slug)
+    return Prepared(Wording(""), quote, [Piece("", 0, quote.units, None)], {}, slug)
 
 
 def check_text(user: User, text: str, *, may_be_silent: bool = False) -> None:
@@ -160,11 +175,12 @@ def check_text(user: User, text: str, *, may_be_silent: bool = False) -> None:
     if not text.strip():
         raise OrderError("text", _("Write or paste some text first."), code="empty_text")
     limit = longest_text(user)
-    if len(text) > limit:
+    count = len(markup.countable(text))
+    if count > limit:
         message = _("The text has %(count)s characters; at most %(limit)s fit in one job.")
         raise OrderError(
             "text",
-            message % {"count": f"{len(text):,}", "limit": f"{limit:,}"},
+            message % {"count": f"{count:,}", "limit": f"{limit:,}"},
             code="text_too_long",
         )
     if pauses.total_ms(text) > LONGEST_PAUSES_MS:
@@ -275,6 +291,19 @@ def quoted(price: Price, text: str) -> prices.Quote:
     if not markup.is_speakable(text):
         return prices.Quote(0, 0, price)
     return prices.quote(price, text=text)
+
+
+def _wording(text: str | Wording) -> Wording:
+    """What somebody typed is kept as `normal` has it; a dialect may keep more of what came."""
+    return text if isinstance(text, Wording) else cleaned(normal(text))
+
+
+def _check_kept(user: User, wording: Wording) -> None:
+    """What does not count is kept all the same, so there is an end to it as well."""
+    limit = longest_text(user) * MOST_PER_COUNTED
+    if len(wording.sent) > limit:
+        message = _("The text has more than %s characters with those that draw nothing.")
+        raise OrderError("text", message % f"{limit:,}", code="text_too_long")
 
 
 def _priced(text: str, price: Price, pieces: list[Piece]) -> tuple[prices.Quote, list[Piece]]:

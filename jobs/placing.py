@@ -19,6 +19,8 @@ from jobs.errors import OrderError, SiteFull
 from jobs.models import Job, Segment, Upload
 from jobs.states import JobState, SegmentState
 from speechsite.accounts.models import ApiKey, User
+from speechsite.audio import markup
+from speechsite.audio.wording import Wording
 from speechsite.core import disk, queue, sql
 from speechsite.core.holders import LEASE
 from speechsite.core.ids import new_id
@@ -70,7 +72,7 @@ def place(
     *,
     model: SpeechModel,
     voice: Voice | None,
-    text: str,
+    text: str | Wording,
     voice_settings: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
     title: str = "",
@@ -108,7 +110,7 @@ def place(
             return first
         raise
     job = _job(user, origin, prepared, model=model, voice=voice, output_format=output_format)
-    job.title = (title.strip() or names.title_of(prepared.text))[:120]
+    job.title = (title.strip() or names.title_of(prepared.text.sent))[:120]
     return _write(job, prepared, origin)
 
 
@@ -116,7 +118,7 @@ def place_dialogue(
     user: User,
     *,
     model: SpeechModel,
-    lines: Sequence[tuple[Voice | None, str]],
+    lines: Sequence[tuple[Voice | None, str | Wording]],
     voice_settings: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
     title: str = "",
@@ -140,7 +142,7 @@ def place_dialogue(
     voice = prepared.pieces[0].voice
     job = _job(user, origin, prepared, model=model, voice=voice, output_format=output_format)
     job.kind = Job.Kind.DIALOGUE
-    job.title = (title.strip() or names.title_of(prepared.text))[:120]
+    job.title = (title.strip() or names.title_of(prepared.text.sent))[:120]
     return _write(job, prepared, origin)
 
 
@@ -196,8 +198,9 @@ def _job(
         api_key=origin.api_key,
         source=origin.source,
         is_test=origin.is_test,
-        text=prepared.text,
-        characters=len(prepared.text),
+        text=prepared.text.sent,
+        changes=list(prepared.text.changes),
+        characters=len(markup.countable(prepared.text.spoken)),
         language=voice.language if voice else "",
         model=model,
         voice=voice,

@@ -82,7 +82,8 @@ def names_beside(stored: str) -> list[str]:
 
 def captions_of(job: Job, kind: str) -> str:
     """Captions of the whole job as SRT, VTT or JSON."""
-    words, duration_ms, exact = timeline(job)
+    said, duration_ms, exact = timeline(job)
+    words = job.wording.words_sent(said)
     if kind == "json":
         return captions.to_json(job.text, words, "exact" if exact else "estimated")
     cues = captions.cues(job.text, words, duration_ms, job.language)
@@ -90,7 +91,10 @@ def captions_of(job: Job, kind: str) -> str:
 
 
 def timeline(job: Job) -> tuple[list[TimedWord], int, bool]:
-    """Words of the whole job timed in the joined audio, its length, and whether all are exact."""
+    """Words that the job speaks, timed in the joined audio; its length; whether all are exact.
+
+    Their places are those of what is spoken: see `Job.wording`.
+    """
     words: list[TimedWord] = []
     at, exact = 0, True
     heard = job.segments.with_sound().order_by("index")

@@ -82,7 +82,9 @@ def _end_unsent() -> int:
 
 def _waiting(models: Iterable[str]) -> QuerySet[Segment]:
     rows = Segment.objects.unfinished().filter(state=SegmentState.WAITING, model_slug__in=models)
-    return rows.select_related("job").defer("job__text", "job__peaks").order_by("pk")
+    return (
+        rows.select_related("job").defer("job__text", "job__changes", "job__peaks").order_by("pk")
+    )
 
 
 def _paid_models() -> list[str]:

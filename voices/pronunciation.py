@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from speechsite.audio.wording import Change, Wording
+
 Rule = Mapping[str, Any]
 Trie = dict[str, Any]
 # One step is one letter looked up. People's dictionaries need about two for a letter.
@@ -26,43 +28,39 @@ class TooMuchWork(Exception):
     """The rules are made so that nobody could look them up in time."""
 
 
-def replaced(text: str, rules: Iterable[Rule], *, longest: int) -> str:
-    """One text with its aliases put in: see `replaced_in_all`."""
-    return replaced_in_all([text], rules, longest=longest)[0]
-
-
-def replaced_in_all(texts: Sequence[str], rules: Iterable[Rule], *, longest: int) -> list[str]:
+def replaced_in_all(
+    texts: Sequence[Wording], rules: Iterable[Rule], *, longest: int
+) -> list[Wording]:
     """The texts with their aliases put in, in one pass: an alias is not replaced again.
 
     Where several rules fit, the first of them counts. Phoneme rules have no effect: the
-    models that we reach skip them. Together the texts have at most `longest` characters.
+    models that we reach skip them. Together at most `longest` characters are spoken.
     Raises TooLong and TooMuchWork.
     """
     aliases = [rule for rule in rules if rule["type"] == "alias"]
     if not aliases:
         return list(texts)
     finder = _Finder(aliases)
-    made: list[str] = []
+    made: list[Wording] = []
     for text in texts:
-        made.append(_put(text, finder, longest))
-        longest -= len(made[-1])
+        made.append(text.then(_changes(text.spoken, finder, longest)))
+        longest -= len(made[-1].spoken)
     return made
 
 
-def _put(text: str, finder: _Finder, longest: int) -> str:
-    made: list[str] = []
-    length = at = 0
+def _changes(text: str, finder: _Finder, longest: int) -> list[Change]:
+    made: list[Change] = []
+    length = len(text)
     for start, rule in finder.find(text):
-        alias = rule["alias"]
-        made += (text[at:start], alias)
-        length += start - at + len(alias)
-        at = start + len(rule["string_to_replace"])
-        if length > longest:
+        end = start + len(rule["string_to_replace"])
+        made.append((start, end, rule["alias"]))
+        length += len(rule["alias"]) - (end - start)
+        # What follows may still become shorter: only what is certain by now is too long.
+        if length - (len(text) - end) > longest:
             raise TooLong
-    made.append(text[at:])
-    if length + len(made[-1]) > longest:
+    if length > longest:
         raise TooLong
-    return "".join(made)
+    return made
 
 
 class _Finder:

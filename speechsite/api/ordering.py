@@ -22,6 +22,7 @@ from jobs.placing import DEFAULT_FORMAT, Origin
 from speechsite.api import idempotency, limits
 from speechsite.api.auth import Caller
 from speechsite.api.errors import ApiError, Invalid, NotFound, from_order
+from speechsite.audio.wording import Wording
 from speechsite.credits.errors import CreditError
 from voices import known, library
 from voices.models import SpeechModel, Voice
@@ -40,7 +41,7 @@ def speech(
     *,
     model_name: str,
     voice_id: str,
-    text: str,
+    text: str | Wording,
     voice_settings: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
     output_format: str = DEFAULT_FORMAT,
@@ -79,7 +80,7 @@ def dialogue(
     caller: Caller,
     *,
     model_name: str,
-    lines: Sequence[tuple[str, str]],
+    lines: Sequence[tuple[str, str | Wording]],
     voice_settings: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
     output_format: str = DEFAULT_FORMAT,

@@ -192,7 +192,7 @@ def _page(request: SignedIn, form: CleanupForm, status: int = 200, **extra: Any)
         "form": form,
         "upload": form.upload_taken,
         "line": _line(request.user, form.chosen),
-        "recent": recent.select_related("voice").defer("text", "peaks")[:RECENT],
+        "recent": recent.select_related("voice").defer("text", "changes", "peaks")[:RECENT],
         "largest": uploads.LARGEST,
         "largest_mb": uploads.LARGEST // 1024 // 1024,
         "longest_ms": uploads.LONGEST_MS,

@@ -113,7 +113,7 @@ def _failures() -> dict[str, Any]:
             job.model.name,
             job.failure_message or job.failure_code,
         ]
-        for job in failed.defer("text", "peaks").order_by("-created_at")[:LATEST]
+        for job in failed.defer("text", "changes", "peaks").order_by("-created_at")[:LATEST]
     ]
     return {"headers": [_("When"), _("Account"), _("Model"), _("Reason")], "rows": rows}
 

@@ -14,6 +14,8 @@ from django.utils.safestring import SafeString, mark_safe
 
 from jobs.models import Job, Segment
 from jobs.states import FINAL_SEGMENT, SegmentState
+from speechsite.audio.captions import TimedWord
+from speechsite.audio.wording import Wording
 
 INLINE_CHARACTERS = 12_000
 CHARACTERS_PER_LINE = 80
@@ -65,7 +67,7 @@ def part_of(job: Job, segment: Segment) -> Part:
         start_ms=sum(before),
         duration_ms=segment.duration_ms,
         characters=len(segment.text),
-        html=spoken(segment.text, segment.words),
+        html=_sent(_changed(job), segment.start, segment.text, segment.words),
     )
 
 
@@ -101,6 +103,27 @@ def spoken(text: str, words: Sequence[Sequence[int]]) -> SafeString:
     return mark_safe("".join(pieces))  # noqa: S308 - every piece above is escaped
 
 
+def _changed(job: Job) -> Wording | None:
+    """The job's wording where it speaks something else than was sent: few do, and texts are long."""
+    return job.wording if job.changes else None
+
+
+def _sent(
+    wording: Wording | None, start: int, text: str, words: Sequence[Sequence[int]]
+) -> SafeString:
+    """A piece of what is spoken, which begins at `start`, as it was sent."""
+    if wording is None:
+        return spoken(text, words)
+    begin, end = wording.ends_at(start), wording.ends_at(start + len(text))
+    timed = wording.words_sent([TimedWord(start + a, start + b, *when) for a, b, *when in words])
+    # A word that begins in the piece before is shown there.
+    shown = [
+        (max(one.start, begin) - begin, min(one.end, end) - begin, one.start_ms, one.end_ms)
+        for one in timed
+    ]
+    return spoken(wording.sent[begin:end], shown)
+
+
 def _fill(job: Job, parts: list[Part]) -> None:
     room, last = INLINE_CHARACTERS, -1
     for part in parts:
@@ -108,8 +131,9 @@ def _fill(job: Job, parts: list[Part]) -> None:
         if room < 0 and part.index > 0:
             break
         last = part.index
-    rows = job.segments.filter(index__lte=last).values_list("index", "text", "words")
-    texts = {index: (text, words) for index, text, words in rows}
+    rows = job.segments.filter(index__lte=last).values_list("index", "start", "text", "words")
+    texts = {index: rest for index, *rest in rows}
+    wording = _changed(job)
     for part in parts[: last + 1]:
         if part.index in texts:
-            part.html = spoken(*texts[part.index])
+            part.html = _sent(wording, *texts[part.index])

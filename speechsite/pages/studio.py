@@ -133,7 +133,7 @@ def _redraw(request: SignedIn, form: OrderForm) -> HttpResponse:
 
 
 def _page(request: SignedIn, form: OrderForm, status: int = 200, **extra: Any) -> HttpResponse:
-    recent = Job.objects.of(request.user).select_related("voice").defer("text", "peaks")
+    recent = Job.objects.of(request.user).select_related("voice").defer("text", "changes", "peaks")
     context = {
         "form": form,
         "text": form["text"].value() or "",

@@ -55,5 +55,9 @@ def wallet(request: SignedIn) -> HttpResponse:
 def statement(request: SignedIn, page: list[LedgerEntry]) -> list[Line]:
     """Entries, each with the job that it belongs to."""
     wanted = {entry.job_id for entry in page if entry.job_id}
-    jobs = Job.objects.filter(user=request.user, pk__in=wanted).defer("text", "peaks").in_bulk()
+    jobs = (
+        Job.objects.filter(user=request.user, pk__in=wanted)
+        .defer("text", "changes", "peaks")
+        .in_bulk()
+    )
     return [Line(entry, jobs.get(entry.job_id)) for entry in page]

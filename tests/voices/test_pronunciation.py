@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speechsite.audio.wording import Wording
 from voices import pronunciation
 
 
@@ -15,7 +16,9 @@ def alias(word: str, spoken: str, **more: bool) -> dict[str, Any]:
 
 
 def replaced(text: str, *rules: dict[str, Any], longest: int = 10_000) -> str:
-    return pronunciation.replaced(text, rules, longest=longest)
+    [made] = pronunciation.replaced_in_all([Wording(text)], rules, longest=longest)
+    assert made.sent == text
+    return made.spoken
 
 
 def test_aliases_replace_words_once_and_whole() -> None:
@@ -64,9 +67,11 @@ def test_a_letter_that_stands_for_a_book_is_stopped_while_it_grows() -> None:
 
 def test_several_texts_share_what_they_may_grow_to() -> None:
     rules = [alias("a", "xxxx")]
-    assert pronunciation.replaced_in_all(["a", "a"], rules, longest=8) == ["xxxx", "xxxx"]
+    texts = [Wording("a"), Wording("a")]
+    made = pronunciation.replaced_in_all(texts, rules, longest=8)
+    assert [one.spoken for one in made] == ["xxxx", "xxxx"]
     with pytest.raises(pronunciation.TooLong):
-        pronunciation.replaced_in_all(["a", "a"], rules, longest=7)
+        pronunciation.replaced_in_all(texts, rules, longest=7)
 
 
 def test_rules_that_share_a_long_beginning_are_refused_and_not_searched_for_hours() -> None:

@@ -18,7 +18,7 @@ from jobs import streaming
 from speechsite.api.elevenlabs import orders, refusals
 from speechsite.api.elevenlabs.wire import sockets as wire
 from speechsite.api.elevenlabs.wire import speech
-from speechsite.api.elevenlabs.wire.speech import Alignment, Columns
+from speechsite.api.elevenlabs.wire.speech import Columns, Spelling
 from speechsite.api.errors import (
     AddressDenied,
     KeyExpired,
@@ -208,26 +208,30 @@ class Context:
         )
         speech = begun.speech
         self.spoken.append(speech)
-        alignment = Alignment(speech.job.text)
+        spelling = Spelling(speech.job.wording)
         since = 0
         async for piece in speech.pieces():
-            since = await self._send(piece, alignment, since)
+            since = await self._send(piece, spelling, since)
 
-    async def _send(self, piece: streaming.Piece, alignment: Alignment, since: int) -> int:
+    async def _send(self, piece: streaming.Piece, spelling: Spelling, since: int) -> int:
         """Send one piece of sound; where its times end."""
-        await self._send_sound(piece.audio, alignment.take(piece.words), since)
-        return alignment.at_ms
+        await self._send_sound(piece.audio, *spelling.take(piece.words), since)
+        return spelling.alignment.at_ms
 
     async def _send_sound(
-        self, audio: bytes, columns: Columns | None = None, since: int = 0
+        self,
+        audio: bytes,
+        sent: Columns | None = None,
+        spoken: Columns | None = None,
+        since: int = 0,
     ) -> None:
         for start in range(0, max(len(audio), 1), wire.LARGEST_BLOCK):
             block = audio[start : start + wire.LARGEST_BLOCK]
-            if not self.session.is_binary and (block or columns):
-                await self.session.send(wire.sound(block, columns, since, self.name))
+            if not self.session.is_binary and (block or spoken):
+                await self.session.send(wire.sound(block, sent, spoken, since, self.name))
             elif block:
                 await self.session.send(block)
-            columns = None
+            sent = spoken = None
 
 
 def _forget(task: asyncio.Task[None]) -> None:

@@ -84,7 +84,11 @@ def download(request: HttpRequest, caller: Caller, body: Mapping[str, Any]) -> H
 
 def _spoken(caller: Caller) -> QuerySet[Job]:
     jobs = worlds.jobs(caller).exclude(kind=Job.Kind.ISOLATION)
-    return jobs.filter(state=JobState.SUCCEEDED).select_related("voice", "model").defer("peaks")
+    return (
+        jobs.filter(state=JobState.SUCCEEDED)
+        .select_related("voice", "model")
+        .defer("changes", "peaks")
+    )
 
 
 def _filtered(jobs: QuerySet[Job], query: Mapping[str, Any]) -> QuerySet[Job]:

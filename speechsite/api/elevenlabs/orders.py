@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from jobs import concurrency, streaming
 from jobs.models import Job
+from jobs.orders import cleaned
 from speechsite.accounts import plans
 from speechsite.api import auth, hearing, idempotency, limits, ordering
 from speechsite.api.auth import Caller
@@ -22,6 +23,7 @@ from speechsite.api.errors import ApiError, ConcurrencyLimited, Invalid, Unavail
 from speechsite.api.hearing import Heard
 from speechsite.api.idempotency import NEVER_AGAIN, Once
 from speechsite.audio.answer import Answer
+from speechsite.audio.wording import Wording
 from speechsite.core.threads import in_thread
 from speechsite.credits import prices
 from speechsite.upstreams import catalogue
@@ -78,11 +80,11 @@ async def admitted(secret: str, address: str) -> Caller:
 
 async def placed(caller: Caller, order: Order, text: str, *, is_stream: bool) -> Begun:
     """An order for speech, placed and begun: we speak it ourselves. Raises ApiError."""
-    [text] = await _pronounced(caller, order, [text])
+    [wording] = await _pronounced(caller, order, [text])
     return await _queued(
         QUEUE_SECONDS,
         lambda: caller,
-        lambda who: _place(who, order, text),
+        lambda who: _place(who, order, wording),
         is_stream=is_stream,
     )
 
@@ -99,9 +101,12 @@ async def placed_on_socket(
     def ask() -> Caller:
         return auth.caller_of_secret(secret, address, scope=SCOPE)
 
+    wording: str | Wording = text
     if order.locators:
-        [text] = await pronouncing.pronounced(await in_thread(ask), [text], order.locators)
-    return await _queued(patience, ask, lambda caller: _place(caller, order, text), answer=answer)
+        [wording] = await pronouncing.pronounced(await in_thread(ask), [text], order.locators)
+    return await _queued(
+        patience, ask, lambda caller: _place(caller, order, wording), answer=answer
+    )
 
 
 async def placed_dialogue(
@@ -175,9 +180,11 @@ def _millicredits_per_character(minute: int) -> int:
         return 1
 
 
-async def _pronounced(caller: Caller, order: Order, texts: list[str]) -> list[str]:
+async def _pronounced(
+    caller: Caller, order: Order, texts: Sequence[str]
+) -> Sequence[str | Wording]:
     """The texts by the order's dictionaries, which a repeated order does not need any more."""
-    if order.locators and await in_thread(order.once.known, caller) is not None:
+    if not order.locators or await in_thread(order.once.known, caller) is not None:
         return texts
     return await pronouncing.pronounced(caller, texts, order.locators)
 
@@ -214,7 +221,7 @@ async def _queued(
         pause = min(pause * 1.5, 0.5)
 
 
-def _place(caller: Caller, order: Order, text: str) -> Job:
+def _place(caller: Caller, order: Order, text: str | Wording) -> Job:
     if (first := order.once.known(caller)) is not None:
         return first
     model_name = order.model_id
@@ -228,7 +235,7 @@ def _place(caller: Caller, order: Order, text: str) -> Job:
         caller,
         model_name=model_name or wire.DEFAULT_MODEL,
         voice_id=voice_id,
-        text=text,
+        text=_wording(text),
         voice_settings=wire.settings(given, _controls(caller, model_name)),
         options=order.options,
         output_format=order.output_format,
@@ -238,7 +245,9 @@ def _place(caller: Caller, order: Order, text: str) -> Job:
     )
 
 
-def _place_dialogue(caller: Caller, order: Order, lines: Sequence[tuple[str, str]]) -> Job:
+def _place_dialogue(
+    caller: Caller, order: Order, lines: Sequence[tuple[str, str | Wording]]
+) -> Job:
     model_name = order.model_id or wire.DEFAULT_DIALOGUE_MODEL
     if model_name == wire.DEFAULT_DIALOGUE_MODEL:
         # The same name means the model that speaks and the one that holds dialogues.
@@ -247,13 +256,18 @@ def _place_dialogue(caller: Caller, order: Order, lines: Sequence[tuple[str, str
     return ordering.dialogue(
         caller,
         model_name=model_name,
-        lines=lines,
+        lines=[(voice, _wording(text)) for voice, text in lines],
         voice_settings=wire.settings(order.settings, takes, wire.DIALOGUE_SETTINGS),
         options=order.options,
         output_format=order.output_format,
         reserve_seconds=streaming.RESERVE,
         **order.once.order,
     )
+
+
+def _wording(text: str | Wording) -> Wording:
+    """A text to the letter as it came: their alignment spells it."""
+    return cleaned(text) if isinstance(text, str) else text
 
 
 def _controls(caller: Caller, model_name: str) -> Mapping[str, Any]:

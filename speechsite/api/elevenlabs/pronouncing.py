@@ -1,4 +1,4 @@
-"""Puts the aliases of a caller's dictionaries into a text, before anything else is done with it.
+"""Puts the aliases of a caller's dictionaries into a text, and keeps what was sent beside it.
 
 A text is priced as it is spoken: by the text before, one letter could be made to stand
 for a whole book. What it may grow to is what one order may have.
@@ -16,6 +16,8 @@ from speechsite.api import worlds
 from speechsite.api.auth import Caller
 from speechsite.api.elevenlabs import ids
 from speechsite.api.errors import Invalid, NotFound
+from speechsite.audio import markup
+from speechsite.audio.wording import Wording
 from speechsite.core.threads import in_thread, slowly
 from voices import pronunciation
 from voices.models import Dictionary
@@ -27,14 +29,12 @@ FIELD = "pronunciation_dictionary_locators"
 
 async def pronounced(
     caller: Caller, texts: Sequence[str], locators: Sequence[Mapping[str, Any]]
-) -> list[str]:
-    """The texts of one order as they will be spoken. Raises ApiError."""
-    if not locators:
-        return list(texts)
+) -> list[Wording]:
+    """The texts of one order as they were sent and will be spoken. Raises ApiError."""
     dictionaries = await in_thread(_rules, caller, locators)
     longest = orders.longest_text(caller.user)
     # Long texts take a while: neither the loop nor who asks the database waits for it.
-    return await slowly(_replaced, [orders.normal(text) for text in texts], dictionaries, longest)
+    return await slowly(_replaced, texts, dictionaries, longest)
 
 
 def _rules(caller: Caller, locators: Sequence[Mapping[str, Any]]) -> list[Sequence[Rule]]:
@@ -61,14 +61,15 @@ def _found(caller: Caller, name: str) -> Dictionary:
 
 def _replaced(
     texts: Sequence[str], dictionaries: Sequence[Sequence[Rule]], longest: int
-) -> list[str]:
+) -> list[Wording]:
     """Every text by every dictionary in turn; together they stay within what fits in an order."""
-    if sum(map(len, texts)) > longest:
+    made = [orders.cleaned(text) for text in texts]
+    if sum(len(text.spoken) for text in made) > longest:
         # Too long as it came, which is told where the order is checked.
-        return list(texts)
+        return made
     try:
         for rules in dictionaries:
-            texts = pronunciation.replaced_in_all(texts, rules, longest=longest)
+            made = pronunciation.replaced_in_all(made, rules, longest=longest)
     except pronunciation.TooLong as error:
         message = _("With its dictionaries the text has more than %s characters.")
         raise Invalid(message % f"{longest:,}", code="text_too_long", field="text") from error
@@ -78,4 +79,5 @@ def _replaced(
             code="invalid_parameters",
             field=FIELD,
         ) from error
-    return list(texts)
+    # An alias is as little above this as a text.
+    return [text.then(markup.unspoken(text.spoken)) for text in made]

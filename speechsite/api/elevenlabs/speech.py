@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from itertools import zip_longest
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -19,6 +20,7 @@ from speechsite.api.elevenlabs.wire import speech as wire
 from speechsite.api.errors import Invalid
 from speechsite.api.idempotency import once_of
 from speechsite.audio import formats
+from speechsite.audio.wording import Wording
 
 # Some clients read line by line and give up on long ones.
 LARGEST_BLOCK = 36 * 1024
@@ -80,10 +82,10 @@ async def whole_timed(
     """Sound and times, once they are all there."""
     begun, turns = await _place(request, caller, query, body, voice_id)
     heard = await orders.whole(begun.speech)
-    columns = wire.Alignment(begun.speech.job.text).take(heard.words, is_last=True)
-    answer = wire.timed(heard.audio, columns)
+    sent, spoken = wire.Spelling(begun.speech.job.wording).take(heard.words, is_last=True)
+    answer = wire.timed(heard.audio, sent, spoken)
     if not voice_id:
-        answer["voice_segments"] = wire.voice_segments(turns, columns, 0)
+        answer["voice_segments"] = wire.voice_segments(turns, sent, 0)
     return HttpResponse(_json(answer), content_type="application/json", headers=begun.headers)
 
 
@@ -94,7 +96,7 @@ async def stream_timed(
     _refuse_whole_formats(query, body)
     begun, turns = await _place(request, caller, query, body, voice_id, is_stream=True)
     pieces = await _begun(begun.speech)
-    lines = _lines(pieces, begun.speech.job.text, None if voice_id else turns)
+    lines = _lines(pieces, begun.speech.job.wording, None if voice_id else turns)
     return _streamed(lines, "application/json", begun.headers)
 
 
@@ -123,20 +125,21 @@ async def _audio(pieces: AsyncIterator[streaming.Piece]) -> AsyncIterator[bytes]
 
 
 async def _lines(
-    pieces: AsyncIterator[streaming.Piece], text: str, turns: list[wire.Turn] | None
+    pieces: AsyncIterator[streaming.Piece], wording: Wording, turns: list[wire.Turn] | None
 ) -> AsyncIterator[bytes]:
-    alignment = wire.Alignment(text)
+    spelling = wire.Spelling(wording)
     async for piece in pieces:
-        first = alignment.place
-        columns = alignment.take(piece.words)
+        first = spelling.place
+        sent, spoken = (
+            columns.parts(MOST_CHARACTERS) if columns else []
+            for columns in spelling.take(piece.words)
+        )
         blocks = [
             piece.audio[start : start + LARGEST_BLOCK]
             for start in range(0, len(piece.audio), LARGEST_BLOCK)
         ]
-        parts = columns.parts(MOST_CHARACTERS) if columns else []
-        for number in range(max(len(blocks), len(parts))):
-            part = parts[number] if number < len(parts) else None
-            line = wire.timed(blocks[number] if number < len(blocks) else b"", part)
+        for block, part, said in zip_longest(blocks, sent, spoken):
+            line = wire.timed(block or b"", part, said)
             if turns is not None:
                 line["voice_segments"] = wire.voice_segments(turns, part, first)
             first += len(part.characters) if part else 0

@@ -22,11 +22,11 @@ from speechsite.core import scratch
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One text of a task and the pieces that speak it."""
+    """One text of a task as it is spoken, and the pieces that speak it."""
 
     stem: str
     text: str
-    start: int  # where the text begins in the job's text
+    start: int  # where the text begins in what the job speaks
     segments: list[Segment]
 
     @property
@@ -64,9 +64,9 @@ def write(numbered: NumberedFile, job: Job) -> IO[bytes]:
 def recordings(numbered: NumberedFile, job: Job) -> Iterator[Recording]:
     """The texts of a task that were spoken, in order."""
     done = list(job.segments.with_sound().order_by("index"))
-    number = numbered.number
+    number, text = numbered.number, job.wording.spoken
     if not numbered.parts:
-        yield Recording(f"{number}/content-{number}", job.text, 0, done)
+        yield Recording(f"{number}/content-{number}", text, 0, done)
         return
     start = 0
     for name, length in numbered.parts:
@@ -74,15 +74,15 @@ def recordings(numbered: NumberedFile, job: Job) -> Iterator[Recording]:
         if mine:
             folder, _, kind = name.partition("/")
             stem = f"{number}/{folder}/{kind}-{number}"
-            yield Recording(stem, job.text[start : start + length], start, mine)
+            yield Recording(stem, text[start : start + length], start, mine)
         start += length + 1  # the line break between two turns
 
 
 def titles(job: Job) -> list[dict[str, Any]]:
     """Sentence times of a whole job, also while its parts are not joined yet."""
     done = list(job.segments.with_sound().order_by("index"))
-    whole = Recording("", job.text, 0, done)
-    return answers.titles(job.text, answers.sentences(job.text, whole.words))
+    whole = Recording("", job.wording.spoken, 0, done)
+    return answers.titles(whole.text, answers.sentences(whole.text, whole.words))
 
 
 def _add(archive: tarfile.TarFile, numbered: NumberedFile, job: Job, recording: Recording) -> None:

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from jobs import numbers
 from jobs.models import Job, NumberedFile
-from jobs.orders import normal
+from jobs.orders import cleaned, normal
 from speechsite.api import ordering, worlds
 from speechsite.api.auth import Caller
 from speechsite.api.idempotency import Once
@@ -74,8 +74,8 @@ def _archive(
 ) -> NumberedFile:
     """Many texts, one job: each becomes a turn with a recording of its own."""
     # As the order will read them, so that the lengths find the turns again.
-    said = [(part.name, normal(part.text).strip()) for part in parts]
-    said = [(name, text) for name, text in said if markup.is_speakable(text)]
+    said = [(part.name, cleaned(normal(part.text)).stripped()) for part in parts]
+    said = [(name, text) for name, text in said if markup.is_speakable(text.spoken)]
     if not said:
         raise Refusal(INVALID, "invalid params, the file holds no text")
     with transaction.atomic():
@@ -88,7 +88,7 @@ def _archive(
             output_format=order.sound.output_format,
             **once.order,
         )
-        parts_of_job = [(name, len(text)) for name, text in said]
+        parts_of_job = [(name, len(text.spoken)) for name, text in said]
         return numbers.give(job, purpose=RESULT, parts=parts_of_job)
 
 

@@ -212,7 +212,9 @@ def _page(
     request: SignedIn, endpoint: WebhookEndpoint, form: WebhookForm, status: int = 200
 ) -> HttpResponse:
     state = request.GET.get("state", "")
-    deliveries = endpoint.deliveries.select_related("job").defer("job__text", "job__peaks")
+    deliveries = endpoint.deliveries.select_related("job").defer(
+        "job__text", "job__changes", "job__peaks"
+    )
     if state in Delivery.State.values:
         deliveries = deliveries.filter(state=state)
     before = request.GET.get("before", "")

@@ -18,7 +18,7 @@ _EMOJI = (
     r"|(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])\u200d)++"
 )
 _UNSPOKEN = regex.compile(
-    rf"(?P<tag>{markup.TAG})|(?P<entity>{markup.ENTITY})|(?P<invisible>{markup.INVISIBLE})"
+    rf"(?P<tag>{markup.TAG})|(?P<entity>{markup.ENTITY})|(?P<invisible>{markup.BREAKING})"
     rf"|(?P<emoji>{_EMOJI})",
     regex.V1,
 )

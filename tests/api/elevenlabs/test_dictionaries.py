@@ -54,7 +54,8 @@ def test_the_lines_of_a_dialogue_share_what_one_order_may_have(
     answer = ask("POST", TALK, live[1], {"inputs": lines, **body})
     assert answer.json()["detail"]["code"] == "text_too_long"
     assert ask("POST", TALK, live[1], {"inputs": lines[:2], **body}).status_code == 200
-    assert Job.objects.get().text == "x" * 50 + "\n" + "x" * 50
+    job = Job.objects.get()
+    assert (job.text, job.wording.spoken) == ("a\na", "x" * 50 + "\n" + "x" * 50)
 
 
 def test_rules_that_take_for_ever_are_refused(live: Partner) -> None:

@@ -99,15 +99,18 @@ def timeout_of(seconds: float | None) -> float:
 
 
 def sound(
-    audio: bytes, columns: Columns | None, since_ms: int, context: str | None
+    audio: bytes,
+    sent: Columns | None,
+    spoken: Columns | None,
+    since_ms: int,
+    context: str | None,
 ) -> dict[str, Any]:
     """A piece of sound; times count from the end of the message before."""
-    alignment = columns.in_milliseconds(since_ms) if columns else None
     return {
         "audio": base64.b64encode(audio).decode() if audio else None,
         "isFinal": None,
-        "normalizedAlignment": alignment,
-        "alignment": alignment,
+        "normalizedAlignment": spoken.in_milliseconds(since_ms) if spoken else None,
+        "alignment": sent.in_milliseconds(since_ms) if sent else None,
         **_of(context),
     }
 

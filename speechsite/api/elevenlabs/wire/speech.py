@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from speechsite.api.elevenlabs.schema import Field
+from speechsite.audio.wording import Wording
 from speechsite.providers.types import WordTime
 
 DEFAULT_MODEL = "eleven_multilingual_v2"
@@ -156,6 +157,74 @@ class Alignment:
 
 
 @dataclass(slots=True)
+class Spelling:
+    """Times of every character that is spoken, and of every one that was sent.
+
+    What a dictionary replaced lasts as long as what is spoken instead, in equal shares, and is
+    told once all of that was spoken. What is not spoken at all takes no time.
+    """
+
+    wording: Wording
+    alignment: Alignment = field(init=False)
+    place: int = 0  # of what was sent
+    number: int = 0  # the change that comes next
+    said: int = 0  # of what is spoken
+    begun_ms: int = 0  # when what this change says began
+    at_ms: int = 0
+
+    def __post_init__(self) -> None:
+        self.alignment = Alignment(self.wording.spoken)
+
+    def take(
+        self, words: Sequence[WordTime], *, is_last: bool = False
+    ) -> tuple[Columns | None, Columns | None]:
+        """The next characters, as they were sent and as they are spoken."""
+        spoken = self.alignment.take(words, is_last=is_last)
+        if not self.wording.changes:
+            self.place = self.alignment.place
+            return spoken, spoken
+        if spoken is None:
+            return None, None
+        sent = Columns()
+        for start, end in spoken.pairs():
+            self._skip(sent)
+            self._follow(sent, start, end)
+        self._skip(sent)
+        return sent if sent.characters else None, spoken
+
+    def _follow(self, sent: Columns, start: int, end: int) -> None:
+        begins, ends = self._next()
+        if self.said < begins:
+            self._tell(sent, self.place + 1, start, end)
+        else:
+            self.begun_ms = start if self.said == begins else self.begun_ms
+            if self.said + 1 == ends:
+                self._tell(sent, self.wording.spans[self.number][1], self.begun_ms, end)
+                self.number += 1
+        self.said, self.at_ms = self.said + 1, end
+
+    def _skip(self, sent: Columns) -> None:
+        """What of the sent text is not spoken, and stands here."""
+        while self._next() == (self.said, self.said):
+            self._tell(sent, self.wording.spans[self.number][1], self.at_ms, self.at_ms)
+            self.number += 1
+
+    def _next(self) -> tuple[int, int]:
+        """Where the next change lies in what is spoken; behind the end when there is none."""
+        spans = self.wording.spans
+        if self.number < len(spans):
+            return spans[self.number][2:]
+        return len(self.wording.spoken) + 1, len(self.wording.spoken) + 1
+
+    def _tell(self, sent: Columns, until: int, start: int, end: int) -> None:
+        count = until - self.place
+        for number in range(count):
+            begin, stop = (start + (end - start) * part // count for part in (number, number + 1))
+            sent.add(self.wording.sent[self.place + number], begin, stop)
+        self.place = until
+
+
+@dataclass(slots=True)
 class Columns:
     """Characters beside their times in milliseconds."""
 
@@ -181,7 +250,7 @@ class Columns:
         return {
             "chars": self.characters,
             "charStartTimesMs": [max(ms - since, 0) for ms in self.starts],
-            "charDurationsMs": [end - start for start, end in self.pairs()],
+            "charDurationsMs": [max(end, since) - max(start, since) for start, end in self.pairs()],
         }
 
     def parts(self, most: int) -> list[Columns]:
@@ -199,13 +268,12 @@ class Columns:
         return zip(self.starts, self.ends, strict=True)
 
 
-def timed(audio: bytes, columns: Columns | None) -> dict[str, Any]:
+def timed(audio: bytes, sent: Columns | None, spoken: Columns | None) -> dict[str, Any]:
     """One object of the forms with timestamps."""
-    alignment = columns.in_seconds() if columns else None
     return {
         "audio_base64": base64.b64encode(audio).decode(),
-        "alignment": alignment,
-        "normalized_alignment": alignment,
+        "alignment": sent.in_seconds() if sent else None,
+        "normalized_alignment": spoken.in_seconds() if spoken else None,
     }
 
 
