@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from django.db.models import CharField, DateTimeField
 from django.utils import timezone
 
+from speechsite.audio import markup
 from speechsite.core import sql
 from speechsite.credits.errors import BadAmount, NoPrice
 from speechsite.credits.models import MILLI, Price
@@ -94,7 +95,11 @@ def quote(price: Price, *, text: str | None = None, seconds: float | None = None
 
 
 def count_units(price: Price, text: str) -> int:
-    """How many characters a text is billed as: code points, however many bytes or glyphs."""
+    """How many characters a text is billed as: code points, however many bytes or glyphs.
+
+    Those that draw nothing do not count.
+    """
+    text = markup.countable(text)
     if price.counting == Price.Counting.CJK_DOUBLE:
         return 2 * len(text) - len(_CHINESE_RUN.sub("", text))
     return len(text)

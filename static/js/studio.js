@@ -8,15 +8,18 @@
   const available = Number(form.dataset.available);
   const limit = Number(form.dataset.max);
   const draftKey = `speechsite:draft:${form.dataset.draft}`;
-  // The same control characters that the server drops before it counts.
+  // The same that the server leaves out before it counts: control characters, and what draws nothing.
   const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+  const INVISIBLE = /[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb\u{e0001}\u{e0020}-\u{e007f}\u{e0100}-\u{e01ef}]/gu;
   const CHINESE = /[\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[\ud840-\ud8bf][\udc00-\udfff]/g;
 
   function countOf(value, counting) {
     // A textarea's value has LF line ends already; a surrogate pair is one character.
     let plain = value.replace(/\r\n?|\u0085/g, "\n");
-    if (CONTROLS.test(plain)) plain = plain.replace(CONTROLS, "");
-    CONTROLS.lastIndex = 0;
+    for (const gone of [CONTROLS, INVISIBLE]) {
+      if (gone.test(plain)) plain = plain.replace(gone, "");
+      gone.lastIndex = 0;
+    }
     let units = plain.length;
     for (let i = plain.length - 1; i > 0; i--) {
       const low = plain.charCodeAt(i);

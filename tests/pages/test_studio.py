@@ -72,6 +72,17 @@ def test_control_characters_are_dropped(order: Any, ada: User) -> None:
     assert Job.objects.get(user=ada).text == "Good morning."
 
 
+def test_what_draws_nothing_costs_nothing_and_stays_in_the_text(order: Any, ada: User) -> None:
+    shown = order("Good\u200b mor\u00adning.", shown=12).content.decode()
+    assert 'id="shown" value="13"' in shown
+    assert '<output id="count">13</output>' in shown
+    order("Good\u200b mor\u00adning.", shown=13)
+    job = Job.objects.get(user=ada)
+    assert (job.quoted, job.characters, job.text) == (13, 13, "Good\u200b mor\u00adning.")
+    assert job.segments.get().text == "Good morning."
+    assert Wallet.objects.get(user=ada).held == 13
+
+
 @pytest.mark.parametrize("text", ["", "   \r\n\t ", "😀😀 🎉"], ids=["empty", "blank", "emoji"])
 def test_a_text_without_words_gets_an_error_beside_it(order: Any, text: str) -> None:
     answer = order(text, title="My title")

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from speechsite.audio import markup
+
 LONGEST_TEXT = 5000
 LONGEST_ADDRESS = 500
 STATES = {
@@ -147,7 +149,7 @@ def dialogue_of(given: Mapping[str, Any]) -> Dialogue:
     for turn in turns:
         line = _object(turn, "each entry of dialogue")
         lines.append((_text(line, "voice"), _text(line, "text")))
-    if sum(len(text) for _, text in lines) > LONGEST_TEXT:
+    if sum(len(markup.countable(text)) for _, text in lines) > LONGEST_TEXT:
         raise Refusal(422, f"the texts must not exceed {LONGEST_TEXT} characters together")
     return Dialogue(tuple(lines), settings_of(given), {"language": language})
 
@@ -266,6 +268,6 @@ def _text(given: Mapping[str, Any], name: str, *, required: bool = True) -> str:
         return ""
     if not isinstance(value, str):
         raise Refusal(422, f"{name} must be a string")
-    if len(value) > LONGEST_TEXT:
+    if len(markup.countable(value)) > LONGEST_TEXT:
         raise Refusal(422, f"{name} must not exceed {LONGEST_TEXT} characters")
     return value

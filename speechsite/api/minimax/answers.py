@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from speechsite.audio import markup
 from speechsite.audio.formats import OutputFormat
 
 OK = 0
@@ -151,8 +152,8 @@ def voices(
 
 
 def characters_of(text: str) -> int:
-    """Characters as MiniMax bills them: a Chinese one counts twice."""
-    return len(text) + len(CHINESE.findall(text))
+    """Characters as MiniMax bills them: a Chinese one counts twice; here none that draws nothing."""
+    return len(markup.countable(text)) + len(CHINESE.findall(text))
 
 
 def titles(text: str, sentences: Sequence[Sentence]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from speechsite.api.minimax.answers import INVALID, Refusal
+from speechsite.audio import markup
 from speechsite.core import encodings
 
 LONGEST_TEXT = 1_000_000
@@ -37,7 +38,7 @@ def read(file: IO[bytes]) -> tuple[Part, ...]:
         parts = (Part("", _decoded(file.read(MOST_BYTES + 1))),)
     if not any(part.text.strip() for part in parts):
         raise Refusal(INVALID, "invalid params, the file holds no text")
-    if sum(len(part.text) for part in parts) > LONGEST_TEXT:
+    if sum(len(markup.countable(part.text)) for part in parts) > LONGEST_TEXT:
         raise Refusal(INVALID, f"invalid params, the text must not exceed {LONGEST_TEXT}")
     return parts
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from speechsite.api.minimax import options
 from speechsite.api.minimax.answers import INVALID, Refusal
+from speechsite.audio import markup
 
 LONGEST_TEXT = 50_000
 LONGEST_STREAMED_TEXT = 9_999
@@ -196,7 +197,7 @@ def format_of(codec: str, rate: int, bitrate: int, channels: int = 1) -> str:
 def _spoken(text: Any, longest: int) -> str:
     if not isinstance(text, str) or not text:
         raise Refusal(INVALID, "invalid params, text is required")
-    if len(text) > longest:
+    if len(markup.countable(text)) > longest:
         raise Refusal(INVALID, f"invalid params, text must not exceed {longest} characters")
     return text
 
