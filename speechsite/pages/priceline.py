@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from jobs import orders
 from speechsite.accounts.models import User
-from speechsite.audio import pauses
+from speechsite.audio import markup, pauses
 from speechsite.credits import ledger, prices, welcome
 from speechsite.credits.models import Price
 from speechsite.credits.prices import format_credits
@@ -86,13 +86,13 @@ class PriceLine:
 def price_line(user: User, form: OrderForm) -> PriceLine:
     """The line for the Studio's form as it was sent or drawn."""
     wallet = ledger.open_wallet(user)
-    text = orders.normal(form["text"].value() or "")
-    size, most = len(text), orders.longest_text(user)
+    text = orders.cleaned(orders.normal(form["text"].value() or "")).spoken
+    size, most = len(markup.countable(text)), orders.longest_text(user)
     price = _price(form.chosen_model)
     if price is None or form.chosen_model is None:
         return PriceLine(wallet.available, characters=size, most=most)
     is_restricted = not welcome.pays_for(wallet, form.chosen_model.family)
-    if problem := _beyond(text, most):
+    if problem := _beyond(text, size, most):
         return PriceLine(wallet.available, price, None, problem, is_restricted, size, most)
     cost = orders.quoted(price, text).millicredits
     return PriceLine.of(
@@ -100,10 +100,10 @@ def price_line(user: User, form: OrderForm) -> PriceLine:
     )
 
 
-def _beyond(text: str, most: int) -> str:
-    """Why a text of this length is not taken, whatever the wallet holds."""
-    if len(text) > most:
-        return str(WORDS["over"]).format(over=f"{len(text) - most:,}")
+def _beyond(text: str, size: int, most: int) -> str:
+    """Why a text of this many characters is not taken, whatever the wallet holds."""
+    if size > most:
+        return str(WORDS["over"]).format(over=f"{size - most:,}")
     if pauses.total_ms(text) > orders.LONGEST_PAUSES_MS:
         return str(WORDS["pauses"])
     return ""
