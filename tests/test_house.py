@@ -21,7 +21,7 @@ LOCKS = (
     "requirements-dev.txt",
     *(f"tests/api/elevenlabs/former/requirements-{one}.txt" for one in ("0.2.27", "1.59.0")),
 )
-PACKAGES = ("tests/api/js", "tests/api/elevenlabs/former")
+PACKAGES = ("tests/api/js", "tests/api/elevenlabs/former", "tests/pages/axe")
 
 
 def tracked() -> list[str]:

@@ -5,23 +5,20 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import npm
 from tests.running import Site
 
 pytestmark = [
     pytest.mark.processes,
     pytest.mark.node,
     pytest.mark.xdist_group("elevenlabs"),
-    pytest.mark.skipif(
-        shutil.which("node") is None or shutil.which("npm") is None,
-        reason="node and npm are not on this machine",
-    ),
+    pytest.mark.skipif(not npm.HAS_NPM, reason="node and npm are not on this machine"),
 ]
 
 CLIENT = Path(__file__).resolve().parents[1] / "js"
@@ -33,17 +30,7 @@ GEORGE, RACHEL = "JBFqnCBsd6RMkjVDRZzb", "21m00Tcm4TlvDq8ikWAM"
 def client_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The locked client, installed into a folder of its own."""
     folder = tmp_path_factory.mktemp("js")
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(CLIENT / name, folder)
-    done = subprocess.run(
-        ["npm", "ci", "--no-audit", "--no-fund"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    npm.install(CLIENT, folder)
     return folder
 
 
