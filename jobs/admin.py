@@ -186,7 +186,9 @@ class SegmentAdmin(ReadOnlyPage):
     def job_link(self, segment: Segment) -> str:
         url = reverse("admin:jobs_job_change", args=[segment.job_id])
         shown = f"{str(segment.job_id)[-12:]} #{segment.index}"
-        return format_html('<a class="text-primary-600" href="{}">{}</a>', url, shown)
+        return format_html(
+            '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', url, shown
+        )
 
     @display(description=_("state"), label=COLOURS, ordering="state")
     def state_label(self, segment: Segment) -> Any:

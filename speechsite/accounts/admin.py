@@ -89,7 +89,7 @@ class UserAdmin(DjangoUserAdmin, Page):
         if user.pk is None:
             return "–"
         return format_html(
-            '<a class="text-primary-600 underline" href="{}">{}</a>',
+            '<a class="text-primary-600 dark:text-primary-500 underline" href="{}">{}</a>',
             reverse("admin:credits_wallet_of", args=[user.pk]),
             _("Open the wallet, its entries and the form to grant credits"),
         )

@@ -63,7 +63,7 @@ class EntryColumns:
         if entry.job_id is None:
             return "–"
         return format_html(
-            '<a class="text-primary-600" href="{}">{}</a>',
+            '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>',
             reverse("admin:jobs_job_change", args=[entry.job_id]),
             str(entry.job_id)[-12:],
         )

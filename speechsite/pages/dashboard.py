@@ -124,4 +124,6 @@ def _moment(then: datetime) -> str:
 
 def _link(name: str, pk: object, shown: str) -> str:
     url = reverse(f"admin:{name}_change", args=[pk])
-    return format_html('<a class="text-primary-600 font-medium" href="{}">{}</a>', url, shown)
+    return format_html(
+        '<a class="text-primary-600 dark:text-primary-500 font-medium" href="{}">{}</a>', url, shown
+    )
