@@ -20,6 +20,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connection, connections
 from django.test import override_settings
+from django.utils import timezone
 
 from jobs import spending
 from speechsite.accounts import plans, rates
@@ -27,6 +28,7 @@ from speechsite.accounts.models import Plan, User
 from speechsite.core import hands
 from speechsite.credits import ledger
 from speechsite.credits.models import Wallet
+from speechsite.pages import health
 from tests.flushing import allow_flush
 
 PASSWORD = "correct horse battery"
@@ -85,6 +87,12 @@ def _files_uncollected() -> Iterator[None]:
     storages = {**settings.STORAGES, "staticfiles": plain}
     with override_settings(STORAGES=storages, WHITENOISE_AUTOREFRESH=True):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _just_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody sees to the duties here, which a site that runs for some minutes is unready for."""
+    monkeypatch.setattr(health._Memory, "began", timezone.now())
 
 
 @pytest.fixture(autouse=True)
