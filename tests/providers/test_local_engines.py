@@ -13,7 +13,7 @@ import pytest
 
 from speechsite.providers.builtin import Builtin, engines, pool
 from speechsite.providers.builtin.engine import Engine
-from speechsite.providers.errors import Unavailable
+from speechsite.providers.errors import Unclear
 from speechsite.providers.types import Line, SpeechOrder, WordTime
 
 VOICES = {"hibari": "heart", "espeak-ng": "en-us"}
@@ -142,7 +142,7 @@ def test_a_child_that_is_killed_is_replaced(engine: Engine) -> None:
             for child in engine.pool.children():
                 os.kill(child, signal.SIGKILL)
 
-    with pytest.raises(Unavailable, match="stopped"):
+    with pytest.raises(Unclear, match="stopped"):
         asyncio.run(killed())
     assert said("back again", engine)[0] > 0.3
 
