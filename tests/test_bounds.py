@@ -17,6 +17,9 @@ from websockets.sync.client import connect
 from tests.fakes.tones import tone
 from tests.running import EMAIL, Site
 
+# One site for all of them, whichever process runs them.
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("bounds")]
+
 UPLOADS = [
     ("/api/v1/files", "file"),
     ("/v1/audio-isolation", "audio"),
