@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from typing import Any
@@ -47,8 +48,8 @@ _WORDS = {
     404: ("not_found", "invalid_request", 2013, "There is nothing at this address."),
     408: ("request_timeout", "invalid_request", 1001, "The request came in too slowly."),
     413: ("request_too_large", "invalid_request", 2013, "At most %s MB can be sent at once here."),
-    431: ("headers_too_large", "invalid_request", 2013, "The headers are too large."),
     429: ("too_many_uploads", "rate_limit_error", 1002, "You are sending too much at once."),
+    431: ("headers_too_large", "invalid_request", 2013, "The headers are too large."),
     503: ("busy", "service_unavailable", 1000, "Too much is being sent at once. Try again soon."),
 }
 
@@ -117,7 +118,7 @@ def _allowed(scope: Scope) -> bodies.Allowance:
     secret = given or bearer
     key = keys.known_key(secret) if secret else None
     if key is not None and key.is_usable and key.user.is_active:
-        return _room(key.user, scope)
+        return replace(_room(key.user, scope), whose=str(key.user.pk))
     if not secret and (visitor := _signed_in(headers.get(b"cookie", ""))):
         # A page of ours says in its own words what does not fit.
         return bodies.Allowance(LARGEST_BODY, whose=visitor)
@@ -125,17 +126,16 @@ def _allowed(scope: Scope) -> bodies.Allowance:
 
 
 def _room(user: User, scope: Scope) -> bodies.Allowance:
-    whose = str(user.pk)
     if scope["method"] != "POST" or not scope["path"].startswith(UPLOADS):
-        return bodies.Allowance(LARGEST_BODY, whose=whose)
+        return bodies.Allowance(LARGEST_BODY)
     try:
         room = quota.room(user)
     except quota.Full:
         room = 0
     if room is None:
-        return bodies.Allowance(LARGEST_BODY, whose=whose)
+        return bodies.Allowance(LARGEST_BODY)
     # A form is a little longer than its files, and base64 by a third: who keeps the file counts it.
-    return bodies.Allowance(room * 3 // 2 + FORM, OVER_QUOTA, whose)
+    return bodies.Allowance(room * 3 // 2 + FORM, OVER_QUOTA)
 
 
 def _signed_in(cookie: str) -> str:
