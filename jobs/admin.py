@@ -20,7 +20,7 @@ from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 
 from jobs import lifecycle, names, unclear
-from jobs.models import DiskUse, Job, JobEvent, Segment
+from jobs.models import BULKY, DiskUse, Job, JobEvent, Segment
 from jobs.states import JobState, SegmentState
 from speechsite.core.adminpages import ReadOnly, ReadOnlyInline, ReadOnlyPage
 from speechsite.credits import prices
@@ -96,7 +96,7 @@ class JobAdmin(ReadOnlyPage):
     actions_detail = ("cancel_job",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        return super().get_queryset(request).defer("text", "changes", "peaks")
+        return super().get_queryset(request).defer(*BULKY)
 
     @display(description=_("state"), label=COLOURS, ordering="state")
     def state_label(self, job: Job) -> Any:

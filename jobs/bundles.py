@@ -10,7 +10,7 @@ from django.core.files.storage import default_storage
 from django.http import Http404, HttpResponseBase, StreamingHttpResponse
 
 from jobs import names, renditions
-from jobs.models import Job
+from jobs.models import BULKY, Job
 from speechsite.audio import formats
 from speechsite.core.threads import slowly
 
@@ -27,7 +27,7 @@ def respond(
         Job.objects.filter(user_id=user_id, pk__in=chosen, deleted_at__isnull=True)
         .exclude(audio="")
         .select_related("voice")
-        .defer("text", "changes", "peaks")
+        .defer(*BULKY)
         .order_by("created_at")
     )
     if not jobs:

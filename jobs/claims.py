@@ -21,7 +21,7 @@ from django.db.models.functions import Length, RowNumber
 from django.utils import timezone
 
 from jobs import lifecycle, room, turns
-from jobs.models import Job, Segment
+from jobs.models import BULKY, Job, Segment
 from jobs.states import LIVE_SEGMENT, SegmentState
 from speechsite.core import holders
 from speechsite.core.holders import LEASE
@@ -318,6 +318,6 @@ def _take(chosen: dict[int, Offer], worker: str, now: datetime) -> list[Claim]:
 
 def _for_work(keys: Iterable[int]) -> QuerySet[Segment]:
     """Pieces with all that their orders are made of; pieces of one job share it."""
-    jobs = Job.objects.select_related("model", "upload").defer("text", "changes", "peaks")
+    jobs = Job.objects.select_related("model", "upload").defer(*BULKY)
     rows = Segment.objects.filter(pk__in=list(keys))
     return rows.prefetch_related(Prefetch("job", jobs), "channel", "voice")

@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs import events, files, moves, outbound, room, spending, uploads
-from jobs.models import Job, Segment
+from jobs.models import BULKY, BULKY_OF_JOB, Job, Segment
 from jobs.outcomes import Delivered, Outcome, Refused
 from jobs.placing import WORK, place, place_cleaning, place_dialogue, quote_for
 from jobs.states import LIVE_JOB, LIVE_SEGMENT, JobState, SegmentState
@@ -108,7 +108,7 @@ def deliver_late(segment: Segment, outcome: Delivered) -> bool:
     with transaction.atomic():
         # The job's row first: a deletion either names this file too, or is seen here.
         rows = Job.objects.filter(pk=segment.job_id, deleted_at__isnull=True)
-        rows = rows.exclude(state=JobState.CANCELED).defer("text", "changes", "peaks")
+        rows = rows.exclude(state=JobState.CANCELED).defer(*BULKY)
         job = rows.select_for_update().first()
         given_up = Segment.objects.filter(pk=segment.pk, state=SegmentState.FAILED, audio="")
         if job is None or not given_up.update(**moves.sound(segment, outcome)):
@@ -247,7 +247,7 @@ def expire_waiting() -> int:
     due = overdue.filter(due_at__lte=now).order_by()
     models = set(due.values_list("model_slug", flat=True).distinct())
     overdue = overdue.exclude(due_at__lte=now, model_slug__in=_not_closed(models))
-    overdue = overdue.select_related("job").defer("job__text", "job__changes", "job__peaks")
+    overdue = overdue.select_related("job").defer(*BULKY_OF_JOB)
     expired = 0
     for segment in overdue.iterator(chunk_size=200):
         message = _("No provider could take the work in time: %s") % segment.waiting_reason

@@ -27,7 +27,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from jobs import progress, visitors
-from jobs.models import Job, JobEvent
+from jobs.models import BULKY, Job, JobEvent
 from jobs.states import LIVE_JOB
 from jobs.visitors import Visitor
 from speechsite.core.threads import in_thread
@@ -228,7 +228,7 @@ def _snapshots(listener: Listener) -> list[str]:
 
 
 def _standing(job_ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
-    jobs = Job.objects.filter(pk__in=job_ids).defer("text", "changes", "peaks")
+    jobs = Job.objects.filter(pk__in=job_ids).defer(*BULKY)
     return {job.pk: _data(job) for job in jobs}
 
 

@@ -61,6 +61,11 @@ class Reference(models.Func):
         return self.as_sql(compiler, connection, template=template, **more)
 
 
+# What of a job is long: lists, and whoever moves its states, do without.
+BULKY = ("text", "changes", "peaks")
+BULKY_OF_JOB = tuple(f"job__{name}" for name in BULKY)
+
+
 class JobQuerySet(models.QuerySet["Job"]):
     """Questions asked of jobs."""
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs import lifecycle
-from jobs.models import Callback, Delivery, Job, Segment
+from jobs.models import BULKY_OF_JOB, Callback, Delivery, Job, Segment
 from jobs.outcomes import Refused
 from jobs.states import FINAL_JOB, SegmentState
 from speechsite.providers.types import Feature
@@ -82,9 +82,7 @@ def _end_unsent() -> int:
 
 def _waiting(models: Iterable[str]) -> QuerySet[Segment]:
     rows = Segment.objects.unfinished().filter(state=SegmentState.WAITING, model_slug__in=models)
-    return (
-        rows.select_related("job").defer("job__text", "job__changes", "job__peaks").order_by("pk")
-    )
+    return rows.select_related("job").defer(*BULKY_OF_JOB).order_by("pk")
 
 
 def _paid_models() -> list[str]:

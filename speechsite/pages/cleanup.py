@@ -24,7 +24,7 @@ from django.views.decorators.http import require_http_methods
 
 from jobs import files, placing, uploads
 from jobs.errors import OrderError
-from jobs.models import Job, Upload
+from jobs.models import BULKY, Job, Upload
 from speechsite.accounts.models import User
 from speechsite.core.ids import new_token
 from speechsite.credits import ledger, prices, welcome
@@ -192,7 +192,7 @@ def _page(request: SignedIn, form: CleanupForm, status: int = 200, **extra: Any)
         "form": form,
         "upload": form.upload_taken,
         "line": _line(request.user, form.chosen),
-        "recent": recent.select_related("voice").defer("text", "changes", "peaks")[:RECENT],
+        "recent": recent.select_related("voice").defer(*BULKY)[:RECENT],
         "largest": uploads.LARGEST,
         "largest_mb": uploads.LARGEST // 1024 // 1024,
         "longest_ms": uploads.LONGEST_MS,

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from jobs import audits
-from jobs.models import DiskUse, Job, Segment
+from jobs.models import BULKY, DiskUse, Job, Segment
 from jobs.states import JobState
 from speechsite.credits import prices
 from speechsite.credits.models import LedgerEntry, Wallet
@@ -113,7 +113,7 @@ def _failures() -> dict[str, Any]:
             job.model.name,
             job.failure_message or job.failure_code,
         ]
-        for job in failed.defer("text", "changes", "peaks").order_by("-created_at")[:LATEST]
+        for job in failed.defer(*BULKY).order_by("-created_at")[:LATEST]
     ]
     return {"headers": [_("When"), _("Account"), _("Model"), _("Reason")], "rows": rows}
 

@@ -23,7 +23,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from jobs import files, lifecycle, states
-from jobs.models import Job, JobQuerySet
+from jobs.models import BULKY, Job, JobQuerySet
 from speechsite.accounts.models import User
 from speechsite.pages.posting import only_posted
 from speechsite.pages.requests import SignedIn
@@ -97,7 +97,7 @@ def selected(request: SignedIn) -> HttpResponse:
     """Delete or download the ticked rows; deleting asks once more."""
     wanted = [i for i in map(_uuid, request.POST.getlist("ids")[:MOST_SELECTED]) if i]
     found = Job.objects.of(request.user).filter(pk__in=wanted)
-    jobs = list(found.select_related("voice").defer("text", "changes", "peaks"))
+    jobs = list(found.select_related("voice").defer(*BULKY))
     if not jobs:
         messages.warning(request, _("Nothing was selected."))
         return redirect("pages:history")
@@ -132,7 +132,7 @@ def find(user: User, filters: Filters, *, before: str = "") -> Found:
         if last_searched is not None:
             jobs = _since(jobs, last_searched)
         jobs = _with_words(jobs, filters.q)
-    shown = jobs.select_related("voice", "model").defer("text", "changes", "peaks")
+    shown = jobs.select_related("voice", "model").defer(*BULKY)
     rows = list(shown.annotate(beginning=Left("text", PREVIEW))[: PAGE_SIZE + 1])
     if len(rows) > PAGE_SIZE:
         return Found(rows[:PAGE_SIZE], str(rows[PAGE_SIZE - 1].pk))

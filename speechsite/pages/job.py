@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from jobs import files, lifecycle, names, progress, renditions
-from jobs.models import Job
+from jobs.models import BULKY, Job
 from jobs.states import FINAL_JOB, JobState, SegmentState
 from speechsite.audio import formats
 from speechsite.pages import cleanup, readalong, waveform
@@ -68,7 +68,7 @@ def job(request: SignedIn, job_id: uuid.UUID) -> HttpResponse:
 @require_safe
 def status(request: SignedIn, job_id: uuid.UUID) -> HttpResponse:
     """The moving part of the page. Unchanged: 304, so polling costs little."""
-    found = _own(request, job_id, defer=("text", "changes", "peaks"))
+    found = _own(request, job_id, defer=BULKY)
     context = _state(found)
     told = f"{found.state} {context['progress']!r} {context['lengths']} {found.charged}"
     told += f" {found.audio} {found.is_joinable} {context['problems']} {context['late']}"
@@ -84,7 +84,7 @@ def status(request: SignedIn, job_id: uuid.UUID) -> HttpResponse:
 @require_safe
 def segment(request: SignedIn, job_id: uuid.UUID, index: int) -> HttpResponse:
     """One part of a long text; without JavaScript a small page of its own."""
-    found = _own(request, job_id, defer=("text", "changes", "peaks"))
+    found = _own(request, job_id, defer=BULKY)
     part = readalong.part_of(found, get_object_or_404(found.segments, index=index))
     context = {"job": found, "part": part, "last": found.segment_count - 1}
     is_fragment = request.htmx or request.headers.get("X-Fragment")
@@ -95,7 +95,7 @@ def segment(request: SignedIn, job_id: uuid.UUID, index: int) -> HttpResponse:
 @require_safe
 def segment_audio(request: SignedIn, job_id: uuid.UUID, index: int) -> HttpResponse:
     """Where a finished part can be heard; a playlist needs no signed links then."""
-    found = _own(request, job_id, defer=("text", "changes", "peaks"))
+    found = _own(request, job_id, defer=BULKY)
     if not found.segments.with_sound().filter(index=index).exists():
         raise Http404
     return redirect(files.link(found, "segment", segment=index))

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from jobs import lifecycle, orders
 from jobs.errors import OrderError
-from jobs.models import Job
+from jobs.models import BULKY, Job
 from speechsite.core import encodings
 from speechsite.credits import prices, welcome
 from speechsite.credits.ledger import InsufficientCredits, RestrictedCredits
@@ -133,7 +133,7 @@ def _redraw(request: SignedIn, form: OrderForm) -> HttpResponse:
 
 
 def _page(request: SignedIn, form: OrderForm, status: int = 200, **extra: Any) -> HttpResponse:
-    recent = Job.objects.of(request.user).select_related("voice").defer("text", "changes", "peaks")
+    recent = Job.objects.of(request.user).select_related("voice").defer(*BULKY)
     context = {
         "form": form,
         "text": form["text"].value() or "",

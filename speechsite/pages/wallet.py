@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from jobs.models import Job
+from jobs.models import BULKY, Job
 from speechsite.credits import ledger
 from speechsite.credits.models import LedgerEntry
 from speechsite.pages.landing import price_list
@@ -55,9 +55,5 @@ def wallet(request: SignedIn) -> HttpResponse:
 def statement(request: SignedIn, page: list[LedgerEntry]) -> list[Line]:
     """Entries, each with the job that it belongs to."""
     wanted = {entry.job_id for entry in page if entry.job_id}
-    jobs = (
-        Job.objects.filter(user=request.user, pk__in=wanted)
-        .defer("text", "changes", "peaks")
-        .in_bulk()
-    )
+    jobs = Job.objects.filter(user=request.user, pk__in=wanted).defer(*BULKY).in_bulk()
     return [Line(entry, jobs.get(entry.job_id)) for entry in page]

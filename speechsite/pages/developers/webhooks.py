@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods
 
 from jobs import endpoints, outbound
 from jobs.errors import OrderError
+from jobs.models import BULKY_OF_JOB
 from jobs.webhook_models import EVENTS, Delivery, WebhookEndpoint
 from speechsite.pages.developers import once, programs
 from speechsite.pages.posting import only_posted
@@ -212,9 +213,7 @@ def _page(
     request: SignedIn, endpoint: WebhookEndpoint, form: WebhookForm, status: int = 200
 ) -> HttpResponse:
     state = request.GET.get("state", "")
-    deliveries = endpoint.deliveries.select_related("job").defer(
-        "job__text", "job__changes", "job__peaks"
-    )
+    deliveries = endpoint.deliveries.select_related("job").defer(*BULKY_OF_JOB)
     if state in Delivery.State.values:
         deliveries = deliveries.filter(state=state)
     before = request.GET.get("before", "")
