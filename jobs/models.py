@@ -47,18 +47,34 @@ class Upload(models.Model):
         return self.name
 
 
-class Reference(models.Func):
-    """The id that a partner gave an order, as an index and a search both write it."""
+class Asked(models.Func):
+    """A word of what a partner asked, as an index and a search both write it."""
 
+    name = ""
     output_field = models.CharField()
-    template = "(%(expressions)s ->> 'reference')"
 
     def __init__(self) -> None:
         super().__init__("asked")
 
+    def as_sql(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        template = f"(%(expressions)s ->> '{self.name}')"
+        return super().as_sql(compiler, connection, template=template, **more)
+
     def as_sqlite(self, compiler: Any, connection: Any, **more: Any) -> Any:
-        template = "json_extract(%(expressions)s, '$.reference')"
-        return self.as_sql(compiler, connection, template=template, **more)
+        template = f"json_extract(%(expressions)s, '$.{self.name}')"
+        return super().as_sql(compiler, connection, template=template, **more)
+
+
+class Reference(Asked):
+    """The id that a partner gave an order."""
+
+    name = "reference"
+
+
+class ModelName(Asked):
+    """What a partner called the model."""
+
+    name = "model"
 
 
 # What of a job is long: lists, and whoever moves its states, do without.
@@ -180,7 +196,14 @@ class Job(models.Model):
             ),
             models.Index(fields=("user", "state", "-created_at"), name="jobs_of_user_by_state"),
             models.Index(fields=("user", "kind", "-created_at"), name="jobs_of_user_by_kind"),
+            models.Index(fields=("user", "model", "-created_at"), name="jobs_of_user_by_model"),
             models.Index(models.F("user"), Reference(), name="jobs_by_reference"),
+            models.Index(
+                models.F("user"),
+                ModelName(),
+                models.F("created_at").desc(),
+                name="jobs_by_model_name",
+            ),
             models.Index(fields=("api_key", "created_at"), name="jobs_of_key"),
             models.Index(fields=("join_turn",), condition=Q(is_joinable=True), name="jobs_to_join"),
         )

@@ -303,6 +303,9 @@ class Questions:
         yield "client_request_id, none", self._call(generations + unknown)
         for path in (
             "/api/v1/generations?status=failed",
+            "/api/v1/generations?status=canceled",
+            "/api/v1/generations?model=builtin-speech",
+            "/api/v1/generations?model=nobody",
             "/api/v1/credits/ledger",
             *(f"/api/v1/credits/ledger?kind={kind}" for kind in KINDS),
             "/v1/user/subscription",

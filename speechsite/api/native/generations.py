@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jobs import lifecycle
-from jobs.models import Job, JobQuerySet, Reference
+from jobs.models import Job, JobQuerySet, ModelName, Reference
 from jobs.states import FINAL_JOB
 from speechsite.api import idempotency, reading, waiting
 from speechsite.api.errors import Invalid
@@ -29,6 +29,7 @@ from speechsite.api.native import (
     wire,
 )
 from speechsite.api.native.schema import operation
+from voices.models import SpeechModel
 
 LONGEST_WAIT = 60
 PREFERENCE = re.compile(r"(?:^|[\s,;])wait\s*=\s*\"?(\d{1,6})(?![\d.])", re.IGNORECASE)
@@ -104,7 +105,8 @@ class Generations(GenerationView):
     def get(self, request: Request) -> Response:
         """The newest generations first."""
         query = base.checked(inputs.ListQuerySerializer, request.query_params)
-        jobs = _before(_filtered(describing.shown_to(self.caller), query), query, self.caller)
+        shown = describing.shown_to(self.caller)
+        jobs = _before(_filtered(shown, query, is_test=self.caller.is_test), query, self.caller)
         page = list(jobs.order_by("-created_at", "-pk")[: query["limit"] + 1])
         more = len(page) > query["limit"]
         page = page[: query["limit"]]
@@ -192,7 +194,7 @@ class Retry(GenerationView):
         return self.answer(placing.again(self.caller, self.job(task_id), key=key), 201)
 
 
-def _filtered(jobs: JobQuerySet, query: dict[str, Any]) -> JobQuerySet:
+def _filtered(jobs: JobQuerySet, query: dict[str, Any], *, is_test: bool) -> JobQuerySet:
     status = query.get("status")
     if status == "canceled":
         jobs = jobs.filter(state="canceled", **{f"asked__{wire.CANCELED_BY}": "api"})
@@ -202,11 +204,25 @@ def _filtered(jobs: JobQuerySet, query: dict[str, Any]) -> JobQuerySet:
     elif status:
         jobs = jobs.filter(state=status)
     if "model" in query:
-        jobs = jobs.filter(Q(model__slug=query["model"]) | Q(asked__model=query["model"]))
+        jobs = _of_model(jobs, query["model"], is_test=is_test)
     if "client_request_id" in query:
         jobs = jobs.alias(reference=Reference()).filter(reference=query["client_request_id"])
     plain = {"kind": "kind", "created_after": "created_at__gt", "created_before": "created_at__lt"}
     return jobs.filter(**{plain[name]: query[name] for name in plain if name in query})
+
+
+def _of_model(jobs: JobQuerySet, name: str, *, is_test: bool) -> JobQuerySet:
+    """By one index or the other, so that a rare model is found without reading all the others.
+
+    A live key's order is spoken by the model that it names, or by the one behind another name
+    for it. A test key's may name one and be spoken by the built-in one; those are few.
+    """
+    model = SpeechModel.objects.filter(slug=name).first()
+    if is_test:
+        return jobs.filter(Q(model=model) | Q(asked__model=name))
+    if model is not None:
+        return jobs.filter(model=model)
+    return jobs.alias(model_name=ModelName()).filter(model_name=name)
 
 
 def _before(jobs: JobQuerySet, query: dict[str, Any], caller: Any) -> JobQuerySet:

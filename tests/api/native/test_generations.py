@@ -10,6 +10,7 @@ from jobs import lifecycle
 from jobs.models import Job
 from jobs.outcomes import Refused
 from speechsite.api.auth import Caller
+from speechsite.api.native import ids
 from speechsite.credits.models import Wallet
 from tests.api.links import opened
 from tests.api.native.talk import GENERATIONS, SPEECH, Partner, speech, work
@@ -210,6 +211,16 @@ def test_a_list_can_be_filtered(partner: Partner) -> None:
         ({"created_after": "2020-01-01T00:00:00Z"}, 2),
     ):
         assert len(partner.get(GENERATIONS, query).json()["data"]) == count, query
+
+
+def test_models_are_found_by_the_name_that_was_asked(partner: Partner) -> None:
+    partner.order()
+    other = partner.order().json()["id"]
+    named = Job.objects.get(pk=ids.private(ids.GENERATION, other))
+    Job.objects.filter(pk=named.pk).update(asked={**named.asked, "model": "a-name-of-then"})
+    found = partner.get(GENERATIONS, {"model": "a-name-of-then"}).json()["data"]
+    assert [one["id"] for one in found] == [other]
+    assert partner.get(GENERATIONS, {"model": "nobody"}).json()["data"] == []
 
 
 @pytest.mark.parametrize(
