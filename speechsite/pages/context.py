@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from speechsite.credits import ledger
+from speechsite.credits.models import MILLI
 from speechsite.pages import preferences
 
 
@@ -23,7 +24,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "languages": settings.LANGUAGES,
         "signup_open": settings.SIGNUP_OPEN,
         "sends_mail": settings.HAS_EMAIL,
-        "welcome_credits": settings.WELCOME_CREDITS,
+        "welcome_credits": settings.WELCOME_CREDITS * MILLI,
         "credits_offer": settings.CREDITS_OFFER,
         "site_version": settings.VERSION,
     }

@@ -187,10 +187,22 @@ def test_every_message_of_the_account_pages_is_ours() -> None:
             assert ours.exists() or file.stem in unused, file.name
 
 
+def test_one_credit_is_not_many(client: Client, db: None, settings: Any) -> None:
+    settings.WELCOME_CREDITS = 1
+    for path, words in (
+        ("/", "1 credit to begin with"),
+        ("/account/signup/", "start with 1 credit."),
+    ):
+        assert words in client.get(path).content.decode()
+    told = {"email": "new@example.com", "password1": "a long enough phrase"}
+    html = client.post("/account/signup/", told, follow=True).content.decode()
+    assert "Welcome! You have 1 credit." in html
+
+
 def test_the_first_page_welcomes_and_the_next_time_greets(client: Client, db: None) -> None:
     told = {"email": "new@example.com", "password1": "a long enough phrase"}
     html = client.post("/account/signup/", told, follow=True).content.decode()
-    assert "Welcome! 1,000 credits are in your wallet." in html
+    assert "Welcome! You have 1,000 credits." in html
     client.post("/account/logout/")
     told = {"login": "new@example.com", "password": "a long enough phrase"}
     html = client.post("/account/login/", told, follow=True).content.decode()
