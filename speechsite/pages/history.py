@@ -25,11 +25,13 @@ from django.views.decorators.http import require_safe
 from jobs import files, lifecycle, states
 from jobs.models import BULKY, Job, JobQuerySet
 from speechsite.accounts.models import User
+from speechsite.audio import markup
 from speechsite.pages.posting import only_posted
 from speechsite.pages.requests import SignedIn
 
 PAGE_SIZE = 25
-PREVIEW = 160
+PREVIEW = 160  # characters of a text that a row shows
+READ = 1000  # characters in which they are looked for: markup takes room
 MOST_SELECTED = 200
 SEARCHED = 1000  # pieces whose words are looked through at once
 
@@ -133,10 +135,18 @@ def find(user: User, filters: Filters, *, before: str = "") -> Found:
             jobs = _since(jobs, last_searched)
         jobs = _with_words(jobs, filters.q)
     shown = jobs.select_related("voice", "model").defer(*BULKY)
-    rows = list(shown.annotate(beginning=Left("text", PREVIEW))[: PAGE_SIZE + 1])
+    rows = list(shown.annotate(beginning=Left("text", READ))[: PAGE_SIZE + 1])
+    for row in rows:
+        row.beginning = _beginning(row)
     if len(rows) > PAGE_SIZE:
         return Found(rows[:PAGE_SIZE], str(rows[PAGE_SIZE - 1].pk))
     return Found(rows, str(last_searched or ""), is_all_searched=last_searched is None)
+
+
+def _beginning(job: Any) -> str:
+    """The first words without markup; empty where the title says all of them."""
+    words = " ".join(markup.plain(job.beginning).split())
+    return "" if words == job.title else words[:PREVIEW].rstrip()
 
 
 def _before(jobs: JobQuerySet, user: User, before: str) -> JobQuerySet:
