@@ -50,31 +50,28 @@ class Upload(models.Model):
 class Asked(models.Func):
     """A word of what a partner asked, as an index and a search both write it."""
 
-    name = ""
+    word = ""
     output_field = models.CharField()
+    template = "(%(expressions)s ->> '%(word)s')"
 
     def __init__(self) -> None:
-        super().__init__("asked")
-
-    def as_sql(self, compiler: Any, connection: Any, **more: Any) -> Any:
-        template = f"(%(expressions)s ->> '{self.name}')"
-        return super().as_sql(compiler, connection, template=template, **more)
+        super().__init__("asked", word=self.word)
 
     def as_sqlite(self, compiler: Any, connection: Any, **more: Any) -> Any:
-        template = f"json_extract(%(expressions)s, '$.{self.name}')"
-        return super().as_sql(compiler, connection, template=template, **more)
+        template = "json_extract(%(expressions)s, '$.%(word)s')"
+        return self.as_sql(compiler, connection, template=template, **more)
 
 
 class Reference(Asked):
     """The id that a partner gave an order."""
 
-    name = "reference"
+    word = "reference"
 
 
 class ModelName(Asked):
     """What a partner called the model."""
 
-    name = "model"
+    word = "model"
 
 
 # What of a job is long: lists, and whoever moves its states, do without.
