@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from jobs.models import DiskUse, Job
 from speechsite.accounts import keys
-from speechsite.accounts.models import ApiKey, User
+from speechsite.accounts.models import ApiKey, Plan, User
 from speechsite.core.ids import new_token
 from speechsite.credits import ledger
 from speechsite.credits.models import AuditRun, LedgerEntry, Price, Wallet
@@ -224,6 +224,40 @@ def test_voices_are_retired_and_restored(boss: Client, db: None) -> None:
     act(boss, "voices_voice", "restore", voice.pk)
     voice.refresh_from_db()
     assert voice.is_usable
+
+
+@pytest.mark.parametrize(
+    ("do", "undo", "name"),
+    [("recommend", "stop_recommending", "is_recommended"), ("hide", "publish", "is_hidden")],
+)
+def test_voices_are_shown_first_or_nowhere(
+    boss: Client, db: None, do: str, undo: str, name: str
+) -> None:
+    voice = Voice.objects.create(family="builtin", external_id="en-us", name="Ann")
+    for action, is_so in ((do, True), (undo, False)):
+        act(boss, "voices_voice", action, voice.pk)
+        voice.refresh_from_db()
+        assert getattr(voice, name) is is_so
+
+
+def test_a_voice_is_renamed_described_and_set_for_plans(boss: Client, db: None) -> None:
+    voice = Voice.objects.create(family="builtin", external_id="en-us", name="Ann")
+    free, other = Plan.objects.order_by("pk")[:2]
+    address = reverse("admin:voices_voice_change", args=[voice.pk])
+    told = {
+        "name": "Anna", "description": "Warm, for audiobooks.", "category": "premade",
+        "languages": "[]", "voice_settings": "{}", "position": "0",
+        "plans": [str(free.pk), str(other.pk)],
+    }  # fmt: skip
+    answer = boss.post(address, told)
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    voice.refresh_from_db()
+    assert (voice.name, voice.for_plans) == ("Anna", f",{free.pk},{other.pk},")
+    assert "audiobooks" in voice.search
+    assert f'value="{free.pk}"' in boss.get(address).content.decode()
+    boss.post(address, {**told, "plans": []})
+    voice.refresh_from_db()
+    assert voice.for_plans == ""
 
 
 def test_a_job_is_canceled_from_the_list(boss: Client, job: Job) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -16,7 +17,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from speechsite.accounts.models import Plan
 from speechsite.core.adminpages import Page
 from speechsite.upstreams.admin import ChannelPage
 from speechsite.upstreams.models import Channel
@@ -99,36 +102,94 @@ class SpeechModelAdmin(Page):
         return False
 
 
+class VoiceForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A voice, and the plans whose accounts alone may use it."""
+
+    plans = forms.ModelMultipleChoiceField(
+        label=_("plans"),
+        queryset=Plan.objects.all(),
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text=_("Only accounts on these plans may use it; everybody where none is chosen."),
+    )
+
+    class Meta:
+        model = Voice
+        fields = (
+            "name", "description", "language", "languages", "gender", "accent", "age", "use_case",
+            "voice_settings", "preview_url", "position", "is_recommended", "is_hidden",
+        )  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chosen = [int(key) for key in self.instance.for_plans.split(",") if key]
+        self.fields["plans"].initial = chosen
+
+    def save(self, commit: bool = True) -> Voice:
+        keys = sorted(plan.pk for plan in self.cleaned_data["plans"])
+        self.instance.for_plans = f",{','.join(map(str, keys))}," if keys else ""
+        return super().save(commit)
+
+
 @admin.register(Voice)
 class VoiceAdmin(Page):
     """The library, with those that nobody can choose any more."""
 
-    list_display = ("name", "family", "language", "gender", "category", "owner", "state")
-    list_filter = ("family", "category", "gender", ("retired_at", admin.EmptyFieldListFilter))
+    form = VoiceForm
+    list_display = (
+        "name", "family", "language", "gender", "category", "is_recommended", "owner", "state",
+    )  # fmt: skip
+    list_filter = (
+        "family", "category", "gender", "is_recommended", "is_hidden",
+        ("retired_at", admin.EmptyFieldListFilter),
+    )  # fmt: skip
     list_select_related = ("owner",)
     search_fields = ("name", "external_id", "language", "owner__email")
     readonly_fields = (
         "family", "external_id", "owner", "category", "labels", "created_at", "retired_at",
     )  # fmt: skip
-    actions = ("retire", "restore")
+    actions = ("recommend", "stop_recommending", "hide", "publish", "retire", "restore")
 
-    @display(description=_("state"), label={"usable": "success", "retired": "warning"})
+    @display(
+        description=_("state"), label={"usable": "success", "hidden": "info", "retired": "warning"}
+    )
     def state(self, voice: Voice) -> Any:
-        return ("usable", _("usable")) if voice.is_usable else ("retired", _("retired"))
+        if not voice.is_usable:
+            return "retired", _("retired")
+        return ("hidden", _("hidden")) if voice.is_hidden else ("usable", _("usable"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    @admin.action(description=_("Recommend: show it first"), permissions=["change"])
+    def recommend(self, request: HttpRequest, queryset: QuerySet[Voice]) -> None:
+        _told(request, queryset.update(is_recommended=True), _("recommended"))
+
+    @admin.action(description=_("Recommend no more"), permissions=["change"])
+    def stop_recommending(self, request: HttpRequest, queryset: QuerySet[Voice]) -> None:
+        _told(request, queryset.update(is_recommended=False), _("no longer recommended"))
+
+    @admin.action(description=_("Hide: list it nowhere"), permissions=["change"])
+    def hide(self, request: HttpRequest, queryset: QuerySet[Voice]) -> None:
+        _told(request, queryset.update(is_hidden=True), _("hidden"))
+
+    @admin.action(description=_("Publish: list it again"), permissions=["change"])
+    def publish(self, request: HttpRequest, queryset: QuerySet[Voice]) -> None:
+        _told(request, queryset.update(is_hidden=False), _("published"))
 
     @admin.action(
         description=_("Retire: keep it in history, offer it no more"), permissions=["change"]
     )
     def retire(self, request: HttpRequest, queryset: QuerySet[Voice]) -> None:
         count = queryset.filter(retired_at__isnull=True).update(retired_at=timezone.now())
-        text = ngettext("%(count)d voice retired.", "%(count)d voices retired.", count)
-        messages.success(request, text % {"count": count})
+        _told(request, count, _("retired"))
 
     @admin.action(description=_("Restore: offer it again"), permissions=["change"])
     def restore(self, request: HttpRequest, queryset: QuerySet[Voice]) -> None:
         count = queryset.filter(retired_at__isnull=False).update(retired_at=None)
-        text = ngettext("%(count)d voice restored.", "%(count)d voices restored.", count)
-        messages.success(request, text % {"count": count})
+        _told(request, count, _("restored"))
+
+
+def _told(request: HttpRequest, count: int, what: Any) -> None:
+    text = ngettext("%(count)d voice: %(what)s.", "%(count)d voices: %(what)s.", count)
+    messages.success(request, text % {"count": count, "what": what})

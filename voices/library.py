@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.core.paginator import Page, Paginator
-from django.db.models import CharField, Count, Q
+from django.db.models import CharField, Q
 
 from speechsite.accounts.models import User
 from speechsite.core import sql
 from speechsite.upstreams import catalogue
 from speechsite.upstreams.models import Offer
-from voices import listing
-from voices.languages import language_name
+from voices import facets, listing
 from voices.models import SpeechModel, Voice, VoiceQuerySet
 
-PAGE_SIZE = 48
 _ENABLED = sql.Query(
     lambda slug: SpeechModel.objects.filter(slug=slug, is_enabled=True).order_by(), CharField()
 )
@@ -48,11 +45,6 @@ def load() -> None:
     listing.store("builtin", "builtin", engines.voices(settings.VOICES_DIR))
 
 
-def search(user: User, *, page: int = 1, **wanted: str) -> Page[Voice]:
-    """One page of usable voices that this person may choose; see `found`."""
-    return Paginator(found(choosable(user), **wanted), PAGE_SIZE).get_page(page)
-
-
 def found(
     voices: VoiceQuerySet,
     *,
@@ -62,13 +54,7 @@ def found(
     family: str = "",
 ) -> VoiceQuerySet:
     """Those among voices that fit each word of a query and the rest of what is wanted."""
-    for word in query.split()[:8]:
-        voices = voices.filter(
-            Q(name__icontains=word)
-            | Q(external_id__iexact=word)
-            | Q(description__icontains=word)
-            | Q(accent__icontains=word)
-        )
+    voices = facets.narrowed(voices, query)
     if language:
         voices = voices.filter(Q(language=language) | Q(language__startswith=f"{language}-"))
     if gender:
@@ -80,19 +66,10 @@ def found(
 
 def choosable(user: User) -> VoiceQuerySet:
     """Voices of families that some enabled channel can speak."""
-    return Voice.objects.usable().visible_to(user).filter(family__in=spoken_families())
-
-
-def spoken_families() -> list[str]:
-    """Families with at least one enabled speech model that is on offer."""
     offered = Offer.objects.filter(is_enabled=True, channel__is_enabled=True).values("model")
-    return list(
-        SpeechModel.objects.filter(is_enabled=True, slug__in=offered)
-        .exclude(kind=SpeechModel.Kind.ISOLATION)
-        .order_by()
-        .values_list("family", flat=True)
-        .distinct()
-    )
+    speaking = SpeechModel.objects.filter(is_enabled=True, slug__in=offered).order_by()
+    families = speaking.exclude(kind=SpeechModel.Kind.ISOLATION).values("family")
+    return Voice.objects.usable().visible_to(user).filter(family__in=families)
 
 
 def offered_models() -> set[str]:
@@ -106,20 +83,9 @@ def is_on_offer(model: SpeechModel) -> bool:
     return bool(model.offers)
 
 
-def languages(user: User) -> list[tuple[str, str, int]]:
-    """(code, name, voices) of every language in the library, by name."""
-    rows = choosable(user).order_by().values_list("language").annotate(Count("pk"))
-    counts: dict[str, int] = {}
-    for code, count in rows:
-        short = code.partition("-")[0]
-        counts[short] = counts.get(short, 0) + count
-    named = [(code, language_name(code), count) for code, count in counts.items() if code]
-    return sorted(named, key=lambda row: row[1])
-
-
 def voice_of_id(external_id: str, user: User) -> Voice | None:
     """The voice of an id, in any family, that a person may use; a retired one comes last."""
-    seen = [one for one in _OF_ID(external_id) if one.owner_id in (None, user.pk)]
+    seen = [one for one in _OF_ID(external_id) if one.is_for(user)]
     return min(seen, key=lambda one: (not one.is_usable, one.pk), default=None)
 
 

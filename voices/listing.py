@@ -67,6 +67,8 @@ def _is_somebodys(info: VoiceInfo) -> bool:
 
 def _add(channel: str, family: str, infos: Sequence[VoiceInfo]) -> tuple[str, ...]:
     rows = [_voice(channel, family, info, place) for place, info in enumerate(infos)]
+    for row in rows:
+        row.make_findable()
     # A person's clone may be written at this moment.
     Voice.objects.bulk_create(rows, batch_size=100, ignore_conflicts=True)
     return tuple(info.name for info in infos)
@@ -81,10 +83,13 @@ def _note(channel: str, voices: Collection[Voice], listed: Mapping[str, VoiceInf
         was_usable, info = voice.is_usable, listed.get(voice.external_id)
         is_filled = info is not None and _fill(voice, info)
         if _relist(voice, channel, is_listed=info is not None) or is_filled:
+            voice.make_findable()
             touched.append(voice)
         if voice.is_usable != was_usable:
             changed.append(voice)
-    Voice.objects.bulk_update(touched, ["listed_by", "retired_at", *FILLED], batch_size=50)
+    Voice.objects.bulk_update(
+        touched, ["listed_by", "retired_at", "search", "engine", *FILLED], batch_size=50
+    )
     return changed
 
 
@@ -128,5 +133,7 @@ def _voice(channel: str, family: str, info: VoiceInfo, position: int) -> Voice:
         description=info.description[:400],
         labels=dict(info.labels),
         preview_url=info.preview_url[:500],
+        # Of the built-in voices, those that sound like people.
+        is_recommended=family == "builtin" and info.labels.get("engine") != "espeak-ng",
         position=position,
     )

@@ -5,6 +5,8 @@ Rows are never deleted, only retired, so that history stays readable.
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -15,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from speechsite.core.ids import new_id
 from speechsite.upstreams import routing
 from speechsite.upstreams.models import Offer
+from voices import findable
 
 TEST_FAMILY = "test"  # of voices that were made with a test key: no provider knows them
 
@@ -56,9 +59,10 @@ class VoiceQuerySet(models.QuerySet["Voice"]):
     def usable(self) -> VoiceQuerySet:
         return self.filter(retired_at__isnull=True)
 
-    def visible_to(self, user: object) -> VoiceQuerySet:
-        """Public voices and the person's own."""
-        return self.filter(Q(owner__isnull=True) | Q(owner=user))
+    def visible_to(self, user: Any) -> VoiceQuerySet:
+        """The person's own, and public voices that are there for everybody or for their plan."""
+        is_theirs = Q(for_plans="") | Q(for_plans__contains=f",{user.plan_id},")
+        return self.filter(Q(owner=user) | Q(owner__isnull=True, is_hidden=False) & is_theirs)
 
     def in_world(self, *, is_test: bool) -> VoiceQuerySet:
         """Public voices, and of people's own those that test keys made, or the others."""
@@ -83,6 +87,9 @@ class Voice(models.Model):
     category = models.CharField(_("category"), max_length=20, default="premade")
     description = models.CharField(_("description"), max_length=400, blank=True)
     labels = models.JSONField(default=dict, blank=True)
+    engine = models.CharField(_("engine"), max_length=20, blank=True)  # of a built-in voice
+    # What it is found by; `findable` writes it.
+    search = models.TextField(blank=True, editable=False)
     preview_url = models.CharField(max_length=500, blank=True)
     voice_settings = models.JSONField(default=dict, blank=True)
     owner = models.ForeignKey(
@@ -94,6 +101,11 @@ class Voice(models.Model):
     )
     # Slugs of the channels that list this voice; empty where every channel of the family has it.
     listed_by = models.JSONField(default=list, blank=True)
+    # What the operator makes of it.
+    is_hidden = models.BooleanField(_("hidden"), default=False)
+    is_recommended = models.BooleanField(_("recommended"), default=False)
+    # Keys of the plans whose accounts alone may use it, as ",1,3,"; empty for everybody.
+    for_plans = models.CharField(max_length=200, blank=True, editable=False)
     position = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     retired_at = models.DateTimeField(_("retired"), null=True, blank=True)
@@ -118,6 +130,24 @@ class Voice(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.make_findable()
+        fields = kwargs.get("update_fields")
+        if fields is not None:
+            kwargs["update_fields"] = {*fields, "search", "engine"}
+        super().save(*args, **kwargs)
+
+    def make_findable(self) -> None:
+        """Write down what it is found by; for whoever saves many at once."""
+        self.engine = str(self.labels.get("engine", ""))[:20]
+        self.search = findable.text_of(self)
+
+    def is_for(self, user: Any) -> bool:
+        """Whether a person may speak with it: their own, or one that their plan has."""
+        if self.owner_id is not None:
+            return bool(self.owner_id == user.pk)
+        return not self.for_plans or f",{user.plan_id}," in self.for_plans
+
     @property
     def is_test(self) -> bool:
         """Made with a test key: only orders of test keys speak with it."""
@@ -126,6 +156,22 @@ class Voice(models.Model):
     @property
     def is_usable(self) -> bool:
         return self.retired_at is None
+
+
+class Favourite(models.Model):
+    """A voice that a person wants to find again."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    voice = models.ForeignKey(Voice, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("user", "voice"), name="one_favourite_per_voice"),
+        )
+
+    def __str__(self) -> str:
+        return str(self.voice_id)
 
 
 class Addition(models.Model):

@@ -39,7 +39,10 @@ def preview_for(voice: Voice) -> str:
     if default_storage.exists(name):
         return name
     try:
-        sound = asyncio.run(_spoken(voice) if voice.family == "builtin" else _fetched(voice))
+        if voice.family == "builtin":
+            sound = spoken(voice, greeting(voice.language))
+        else:
+            sound = asyncio.run(_fetched(voice))
     except (ProviderError, safehttp.FetchError, NotAudio) as error:
         logger.warning("no sample of voice %s: %s", voice.pk, error)
         return ""
@@ -56,8 +59,12 @@ def _name(voice: Voice) -> str:
     return str(PurePosixPath("previews", voice.family, f"{voice.pk}-{digest}.mp3"))
 
 
-async def _spoken(voice: Voice) -> bytes:
-    text = greeting(voice.language)
+def spoken(voice: Voice, text: str) -> bytes:
+    """Some words by a built-in voice, in the player's format. Raises ProviderError."""
+    return asyncio.run(_spoken(voice, text))
+
+
+async def _spoken(voice: Voice, text: str) -> bytes:
     order = SpeechOrder(
         text=text, voice=voice.external_id, model="espeak", key=f"preview-{voice.pk}"
     )

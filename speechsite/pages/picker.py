@@ -2,78 +2,236 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import groupby
 from typing import Any
+from urllib.parse import urlencode
 
-from django.core.paginator import Page
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.utils.translation.trans_real import parse_accept_lang_header
 
+from jobs.models import Job
 from speechsite.accounts.models import User
-from voices import library, samples
+from speechsite.pages.makers import maker_name, maker_tag
+from speechsite.pages.requests import SignedIn
+from voices import facets, library, samples
+from voices.facets import Shown, Wanted
 from voices.languages import language_name
 from voices.models import Voice
+
+PREFIX = "voice_"
+LONGEST = {"query": 80, "accent": 60, "use": 60, "age": 30, "maker": 40, "language": 20}
+ON_A_SHELF = 6
+RECENT_JOBS = 100  # among which a person's last voices are looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A choice of a filter, and how many voices it leaves."""
+
+    value: str
+    label: str
+    count: int
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A select of the form: its field, its label, what it says where nothing is chosen."""
+
+    name: str
+    label: str
+    anything: str
+    options: Sequence[Option]
+
+    @property
+    def is_chosen(self) -> bool:
+        return any(option.is_chosen for option in self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Voices under one heading."""
+
+    title: str
+    rows: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Picker:
     """What was searched for, what was found, and what is chosen."""
 
-    query: str
-    language: str
-    gender: str
-    family: str
-    page: Page[Voice]
-    languages: list[tuple[str, str, int]]
-    families: list[str]
-    chosen: Voice | None
+    wanted: Wanted
+    shown: Shown
+    filters: Mapping[str, Filter]
+    shelves: Sequence[Group]
+    chosen: Voice | None = None
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.query or self.language or self.gender or self.family)
+        return not self.wanted.is_anything
 
     @property
-    def rows(self) -> list[dict[str, Any]]:
-        """The chosen voice first, always, so that a search never unchooses it."""
-        found = list(self.page)
-        if self.chosen is not None and self.chosen.is_usable:
-            found = [self.chosen, *(voice for voice in found if voice.pk != self.chosen.pk)]
-        return [card(voice, is_chosen=voice == self.chosen) for voice in found]
+    def has_more_filters(self) -> bool:
+        """Whether one of the filters is chosen that are folded away."""
+        return any(self.filters[name].is_chosen for name in ("accent", "age", "use", "maker"))
+
+    @property
+    def query(self) -> str:
+        """The search and its filters as an address carries them, the page left out."""
+        told = {one.name: getattr(self.wanted, one.name) for one in fields(self.wanted)}
+        return urlencode({PREFIX + _FIELD[name]: value for name, value in told.items() if value})
+
+    @property
+    def groups(self) -> list[Group]:
+        """The page by language."""
+        grouped = groupby(self.shown.voices, key=lambda voice: facets.language_of(voice.language))
+        return [Group(_language(code), self._rows(voices)) for code, voices in grouped]
+
+    @property
+    def choices(self) -> list[Group]:
+        """For one who picks: the chosen voice first, always, then shelves, then the page.
+
+        A voice stands in it once, and a search never unchooses one.
+        """
+        first = [self.chosen] if self.chosen is not None and self.chosen.is_usable else []
+        seen = {voice.pk for voice in first}
+        groups = [Group("", self._rows(first))] if self.shown.number == 1 else []
+        for group in (*self.shelves, *self.groups):
+            groups += [Group(group.title, _unseen(group.rows, seen))]
+        return [group for group in groups if group.rows]
+
+    def _rows(self, voices: Iterable[Voice]) -> list[dict[str, Any]]:
+        return [
+            card(
+                voice,
+                is_chosen=voice == self.chosen,
+                is_favourite=voice.pk in self.shown.favourites,
+            )
+            for voice in voices
+        ]
 
 
-def picker(user: User, told: Mapping[str, str], chosen: Voice | None = None) -> Picker:
+# Field of the form by what is wanted.
+_FIELD = {one.name: one.name for one in fields(Wanted)} | {"query": "q"}
+
+
+def picker(request: SignedIn, told: Mapping[str, str], chosen: Voice | None = None) -> Picker:
     """Search the library with a form's words (`voice_q`, `voice_language`, ...)."""
-    query = told.get("voice_q", "").strip()[:80]
-    language = told.get("voice_language", "")[:20]
-    gender = told.get("voice_gender", "")[:10]
-    family = told.get("voice_family", "")[:40]
-    page = told.get("page", "1")
-    found = library.search(
-        user,
-        query=query,
-        language=language,
-        gender=gender,
-        family=family,
-        page=int(page) if page.isdecimal() else 1,
+    wanted = Wanted(
+        **{
+            name: told.get(PREFIX + field, "").strip()[: LONGEST.get(name, 20)]
+            for name, field in _FIELD.items()
+        }
     )
-    return Picker(
-        query=query,
-        language=language,
-        gender=gender,
-        family=family,
-        page=found,
-        languages=library.languages(user),
-        families=library.spoken_families(),
-        chosen=chosen,
+    page = told.get("page", "")
+    shown = facets.shown(
+        library.choosable(request.user),
+        request.user.pk,
+        wanted,
+        page=int(page[:6]) if page.isascii() and page.isdecimal() else 1,
+        first_languages=languages_of(request),
     )
+    is_first = wanted.is_anything and shown.number == 1
+    shelves = _shelves(request.user, shown) if is_first else []
+    return Picker(wanted, shown, dict(_filters(wanted, shown)), shelves, chosen)
 
 
-def card(voice: Voice, *, is_chosen: bool = False) -> dict[str, Any]:
+def languages_of(request: SignedIn) -> list[str]:
+    """Bare codes of the languages that a reader has: the account's, then the browser's."""
+    accepted = parse_accept_lang_header(request.headers.get("Accept-Language", ""))
+    tags = [get_language() or "en", *(tag for tag, _weight in accepted if tag != "*")]
+    return list(dict.fromkeys(map(facets.language_of, tags)))
+
+
+def card(voice: Voice, *, is_chosen: bool = False, is_favourite: bool = False) -> dict[str, Any]:
     """A voice as the lists show it."""
     return {
         "voice": voice,
-        # Many names tell the accent already.
+        # Some names tell the accent already.
         "accent": "" if voice.accent in voice.name else voice.accent,
         "language": language_name(voice.language) if voice.language else "",
+        "maker": maker_tag(voice),
         "is_chosen": is_chosen,
+        "is_favourite": is_favourite,
         "has_preview": samples.has_preview(voice),
     }
+
+
+def _unseen(rows: Iterable[Mapping[str, Any]], seen: set[int]) -> list[Mapping[str, Any]]:
+    """Those that have not been shown yet; they have been then."""
+    fresh = [row for row in rows if row["voice"].pk not in seen]
+    seen.update(row["voice"].pk for row in fresh)
+    return fresh
+
+
+def _shelves(user: User, shown: Shown) -> list[Group]:
+    """Favourites, what was spoken with last, and what the operator recommends."""
+    kept = {
+        _("Your favourites"): sorted(shown.favourites, reverse=True)[:ON_A_SHELF],
+        _("Used lately"): [pk for pk in _recent(user) if pk in shown.everything][:ON_A_SHELF],
+        _("Recommended"): list(shown.recommended[:ON_A_SHELF]),
+    }
+    voices = Voice.objects.in_bulk({pk for keys in kept.values() for pk in keys})
+    seen: set[int] = set()
+    groups = [
+        Group(
+            title,
+            _unseen([card(voices[pk], is_favourite=pk in shown.favourites) for pk in keys], seen),
+        )
+        for title, keys in kept.items()
+    ]
+    return [group for group in groups if group.rows]
+
+
+def _recent(user: User) -> list[int]:
+    jobs = Job.objects.of(user).order_by("-created_at").values_list("voice_id", flat=True)
+    return [pk for pk in dict.fromkeys(jobs[:RECENT_JOBS]) if pk is not None]
+
+
+def _filters(wanted: Wanted, shown: Shown) -> Iterable[tuple[str, Filter]]:
+    said: dict[str, tuple[str, str, Callable[[str], str]]] = {
+        "language": (_("Language"), _("All languages"), _language),
+        "gender": (_("Gender"), _("Any gender"), _gender),
+        "accent": (_("Accent"), _("Any accent"), str),
+        "age": (_("Age"), _("Any age"), _plain),
+        "use": (_("Use"), _("Any use"), _plain),
+        "maker": (_("Maker"), _("All makers"), maker_name),
+        "shelf": (_("Show"), _("All voices"), _shelf),
+    }
+    for name, (label, anything, words) in said.items():
+        choice = getattr(wanted, name)
+        counts = shown.counts.get(name, Counter())
+        found = {value: count for value, count in counts.items() if value}
+        if choice:
+            found.setdefault(choice, 0)
+        options = [
+            Option(value, str(words(value)), count, value == choice)
+            for value, count in found.items()
+        ]
+        options.sort(key=lambda option: option.label.casefold())
+        yield name, Filter(PREFIX + name, label, anything, options)
+
+
+def _language(code: str) -> str:
+    return language_name(code) if code else _("Any language")
+
+
+def _gender(value: str) -> str:
+    return {"female": _("Female"), "male": _("Male"), "neutral": _("Neutral")}.get(value, value)
+
+
+def _shelf(value: str) -> str:
+    names = {
+        facets.FAVOURITES: _("Favourites"),
+        facets.MINE: _("Mine"),
+        facets.RECOMMENDED: _("Recommended"),
+    }
+    return names.get(value, value)
+
+
+def _plain(value: str) -> str:
+    return value.replace("_", " ").capitalize()

@@ -26,6 +26,7 @@ from speechsite.pages.priceline import price_line
 from speechsite.pages.requests import SignedIn
 from voices import library
 
+LONGEST_TRY = 200  # characters that another page may bring along
 RECENT = 5
 # Buttons that only redraw the form, for people without JavaScript.
 REDRAW = ("find", "refresh", "read")
@@ -51,7 +52,7 @@ def studio(request: SignedIn) -> HttpResponse:
 def voices(request: SignedIn) -> HttpResponse:
     """The voice picker's list, as somebody types in its search box."""
     form = OrderForm(initial=request.GET.dict(), user=request.user)
-    context = {"picker": picker(request.user, request.GET, form.chosen_voice)}
+    context = {"picker": picker(request, request.GET, form.chosen_voice)}
     return render(request, "studio/_voices.html", context)
 
 
@@ -137,7 +138,7 @@ def _page(request: SignedIn, form: OrderForm, status: int = 200, **extra: Any) -
     context = {
         "form": form,
         "text": form["text"].value() or "",
-        "picker": picker(request.user, request.POST, form.chosen_voice),
+        "picker": picker(request, request.POST, form.chosen_voice),
         "recent": recent[:RECENT],
         "line": price_line(request.user, form),
         **extra,
@@ -159,7 +160,7 @@ def _initial(request: SignedIn) -> dict[str, Any]:
     kept = choices.recalled(request.user)
     wanted = request.GET.get("voice", "")
     if wanted.isdecimal():
-        return kept | {"voice": wanted}
+        return kept | {"voice": wanted, "text": request.GET.get("text", "")[:LONGEST_TRY]}
     if OrderForm(initial=kept, user=request.user).chosen_model is not None:
         return kept
     try:

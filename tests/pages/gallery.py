@@ -396,8 +396,21 @@ def cleanup(world: World) -> Iterator[tuple[Any, ...]]:
 
 @of("pages:voices")
 def voices(world: World) -> Iterator[tuple[Any, ...]]:
+    world.page.post(f"/voices/{world.voice.pk}/favourite/", {"keep": "on"})
     yield "", world.page.get("/voices/")
-    yield "nothing found", world.page.get("/voices/", {"q": WORD[:80]})
+    yield "in one language", world.eves.get("/voices/", {"voice_language": "zh"})
+    yield "nothing found", world.page.get("/voices/", {"voice_q": WORD[:80]})
+
+
+@of("pages:voice")
+def voice(world: World) -> Iterator[tuple[Any, ...]]:
+    yield "", world.page.get(f"/voices/{world.voice.pk}/")
+    theirs = Voice.objects.create(
+        family="elevenlabs", external_id=WORD, name=f"{WORD[:60]} 阿尔弗雷德", language="de",
+        languages=["de", "zh-CN"], gender="male", age="old", use_case="social_media",
+        accent="standard", description=f"{WORD} 温暖的声音", owner=world.ada,
+    )  # fmt: skip
+    yield "of one's own, with long words", world.page.get(f"/voices/{theirs.pk}/")
 
 
 @of("pages:wallet")

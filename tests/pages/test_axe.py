@@ -30,6 +30,7 @@ LOOKS: list[tuple[int, str, list[str] | None]] = [
     (1280, "light", None),
     (1280, "dark", COLOURS),
     (390, "light", SIZES),
+    (390, "dark", COLOURS),
     (320, "light", None),
     (320, "dark", COLOURS),
 ]
@@ -37,7 +38,7 @@ LOOKS: list[tuple[int, str, list[str] | None]] = [
 NO_PAGE = {
     "account_confirm_login_code", "account_set_password", "mfa_download_recovery_codes",
     "pages:preferences", "pages:studio-voices", "pages:studio-choice", "pages:studio-file",
-    "pages:studio-options", "pages:voice-preview", "pages:job-status", "pages:job-text",
+    "pages:studio-options", "pages:voice-preview", "pages:voice-hear", "pages:voice-favourite", "pages:job-status", "pages:job-text",
     "pages:job-cancel", "pages:job-segment-audio", "pages:developers-webhook-switch",
     "pages:developers-webhook-test", "pages:developers-replay",
 }  # fmt: skip

@@ -13,7 +13,7 @@ from speechsite.api import worlds
 from speechsite.api.auth import Caller
 from speechsite.api.native import base, inputs, schema
 from speechsite.api.native.schema import operation
-from voices import known, library
+from voices import facets, known, library
 from voices.models import SpeechModel, Voice
 
 
@@ -35,7 +35,7 @@ class Voices(base.NativeView):
         """
         query = base.checked(inputs.VoicesQuerySerializer, request.query_params)
         wanted = query.pop("page")
-        page = Paginator(_found(self.caller, query), library.PAGE_SIZE).get_page(wanted)
+        page = Paginator(_found(self.caller, query), facets.PAGE_SIZE).get_page(wanted)
         rows = list(page.object_list) if page.number == wanted else []
         models = _models(self.caller)
         body = {

@@ -35,7 +35,6 @@ ENTRY_WORDS = {
     "release": _("Returned from"),
     "refund": _("Refunded for"),
 }
-FAMILIES = {"builtin": _("Built in"), "elevenlabs": "ElevenLabs", "minimax": "MiniMax"}
 
 
 @register.simple_tag
@@ -124,6 +123,12 @@ def gender(voice: Voice) -> str:
 
 
 @register.filter
+def traits(word: str) -> str:
+    """A provider's word for an age or a use, as people write: "social_media" as "Social media"."""
+    return str(word).replace("_", " ").capitalize()
+
+
+@register.filter
 def per_thousand(price: Price) -> int:
     """Millicredits for a thousand units."""
     return price.millicredits_per_unit * 1000
@@ -145,11 +150,6 @@ def eta(seconds: int) -> str:
         return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
     hours = round(minutes / 60)
     return ngettext("%(n)d hour", "%(n)d hours", hours) % {"n": hours}
-
-
-@register.filter
-def family_name(family: str) -> str:
-    return str(FAMILIES.get(family, family.capitalize()))
 
 
 @register.filter

@@ -1,7 +1,8 @@
 """The voices that espeak-ng brings, as a table, so that no engine is needed to list them.
 
-A plain voice is a language or accent as espeak-ng speaks it. People are the same
-with another timbre (espeak-ng's variants), for the languages most used.
+A plain voice is a language or accent as espeak-ng speaks it. Others are the same
+with another timbre (espeak-ng's variants), for the languages most used. Each has a
+person's name, as voices everywhere do; language and accent stand beside it.
 """
 
 from __future__ import annotations
@@ -149,6 +150,29 @@ _LANGUAGES = """
     zh-hk-jyutping | sit/yue-Latn-jyutping | Chinese | Cantonese, Jyutping | yue-Latn
 """
 
+# Of each plain voice.
+_NAMES = """
+    af Pieter, am Dawit, an Chusé, ar Yusuf, as Bikash, az Elçin, ba Ilgiz, be Ales, bg Georgi,
+    bn Anis, bpy Senarik, bs Emir, ca Jordi, ca-balearic Biel, ca-northwestern Ramon,
+    ca-valencia Vicent, chr Ahuli, zh-cn Bo, zh-cn-pinyin Yang, cs Jakub, cv Mitta, cy Dylan,
+    da Mads, de Karl, el Nikos, en-029 Winston, en-gb James, en-gb-scotland Callum,
+    en-gb-lancaster Wilfred, en-gb-west-midlands Reg, en-gb-rp Edmund, en-us David,
+    en-us-nyc Frank, eo Ludoviko, es Antonio, es-419 Alejandro, et Tanel, eu Iker, fa Dariush,
+    fa-latn Kian, fi Eero, fr-be Bastien, fr-ch Laurent, fr Henri, ga Cormac, gd Ruaridh,
+    gn Arandu, grc Alexios, gu Jignesh, hak Fongmin, haw Kekoa, he Noam, hi Vikram, hr Ivo,
+    ht Wilner, hu Gábor, hy Aram, hyw Hagop, ia Julio, id Eko, io Arturo, is Gunnar, it Paolo,
+    ja Takumi, jbo Djan, ka Giorgi, kk Nurlan, kl Malik, kn Manjunath, ko Jihoon, kok Prakash,
+    ku Azad, ky Bakyt, la Marcus, lb Luc, lfn Jorj, lt Mantas, ltg Jezups, lv Jānis, mi Tāne,
+    mk Goran, ml Anoop, mr Sachin, ms Hafiz, mt Karmenu, mto Eleuterio, my Aung, nb Lars,
+    nci Cuauhtli, ne Bishal, nl Daan, nog Murat, om Tolera, or Debashis, pa Gurpreet,
+    pap Ronchi, pl Marek, pt Rui, pt-br Caio, qu Inti, quc Balam, ro Andrei, ru Sergei,
+    ru-classic Boris, ru-lv Viktor, sd Zulfiqar, shn Sai, si Nuwan, sk Matej, sl Luka, smj Ánte,
+    sq Arben, sr Miloš, sv Erik, sw Juma, ta Murugan, te Ravi, th Somchai, ti Tesfay, tk Merdan,
+    tn Kagiso, tr Kemal, tt Rinat, ug Alim, uk Taras, ur Hamza, uz Jasur, vi Duc,
+    vi-central Quang, vi-south Phuc, zh-hk Waiming, zh-hk-jyutping Hokyin
+"""
+_NAME_OF = dict(pair.split() for pair in _NAMES.split(","))
+
 # espeak-ng's variants; the first of each gender is the most natural one.
 _WOMEN = ("Annie", "linda", "steph", "Andrea")
 _MEN = ("m3", "Michael", "Hugo", "m7")
@@ -182,7 +206,7 @@ def _plain(row: str) -> tuple[VoiceInfo, str]:
     key, engine_name, language, accent, tags = (part.strip() for part in row.split("|"))
     voice = VoiceInfo(
         id=key,
-        name=f"{language} ({accent})" if accent else language,
+        name=_NAME_OF[key],
         languages=tuple(tags.split()),
         gender="male",
         accent=accent,
@@ -201,7 +225,7 @@ def _people(plain: VoiceInfo, engine_name: str) -> Iterator[tuple[VoiceInfo, str
         for name, variant in zip(given, variants, strict=False):
             voice = VoiceInfo(
                 id=f"{plain.id}-{name.lower()}",
-                name=f"{plain.name} · {name}",
+                name=name,
                 languages=plain.languages,
                 gender=gender,
                 accent=plain.accent,
