@@ -1,26 +1,27 @@
 """One page of the library, and how many voices each choice of its filters would leave.
 
-All voices that fit the words of a search are read once, as bare rows of what can be chosen
-by. A filter's counts leave out its own choice, so that one sees what another would give.
+A filter's counts leave out its own choice, so that one sees what another would give. All of it is
+made of what `snapshot` keeps, and of the few voices that are the reader's own.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import NamedTuple
+from itertools import chain, islice
+from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Subquery
 
-from voices import findable
+from voices import findable, library, snapshot
 from voices.languages import language_name
-from voices.models import Favourite, Voice, VoiceQuerySet
+from voices.models import Edition, Favourite, Voice
+from voices.snapshot import Entry, Snapshot, Traits
 
 PAGE_SIZE = 48
-NATURAL, BASIC = "natural", "basic"  # makers of built-in voices, by their engine
 MINE, FAVOURITES, RECOMMENDED = "mine", "favourites", "recommended"
-SHELVES = (FAVOURITES, MINE, RECOMMENDED)
+FILTERS = ("language", "accent", "gender", "age", "use", "maker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +43,6 @@ class Wanted:
         return not any(getattr(self, one.name) for one in fields(self))
 
 
-class Traits(NamedTuple):
-    """What a voice can be chosen by."""
-
-    language: str
-    accent: str
-    gender: str
-    age: str
-    use: str
-    maker: str
-    shelves: frozenset[str]
-
-
-class _Row(NamedTuple):
-    pk: int
-    traits: Traits
-
-
 @dataclass(frozen=True, slots=True)
 class Shown:
     """One page: voices by language, and the counts for the filters."""
@@ -69,132 +53,176 @@ class Shown:
     pages: int = 1
     counts: Mapping[str, Counter[str]] = field(default_factory=dict)
     favourites: frozenset[int] = frozenset()
-    recommended: Sequence[int] = ()
-    everything: frozenset[int] = frozenset()  # that fits the words of the search
+    recommended: Sequence[Voice] = ()
+    also: Mapping[int, Voice] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Whom a list is for, and what can be spoken with now."""
+
+    user: Any
+    families: frozenset[str]
+    favourites: frozenset[int]
+
+    def may_use(self, traits: Traits) -> bool:
+        """Whether something can speak with such a voice, and for this account's plan."""
+        is_theirs = not traits.for_plans or f",{self.user.plan_id}," in traits.for_plans
+        return is_theirs and traits.family in self.families
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelves:
+    """What fits the words of a search: a reader's own voices, the public ones, the kept ones."""
+
+    own: Snapshot
+    public: Snapshot
+    kept: Sequence[Snapshot]
+
+    def of(self, shelf: str) -> Sequence[Snapshot]:
+        if shelf == MINE:
+            return [self.own]
+        return self.kept if shelf == FAVOURITES else [self.own, self.public]
 
 
 def shown(
-    choosable: VoiceQuerySet,
-    user_id: int,
+    user: Any,
     wanted: Wanted,
     *,
     page: int = 1,
     first_languages: Sequence[str] = (),
+    also: Iterable[int] = (),
     size: int = PAGE_SIZE,
 ) -> Shown:
-    """The page of those voices that a search leaves, languages that the reader has first."""
-    rows = _rows(choosable, user_id, wanted)
-    left = [row for row in rows if not _misses(row.traits, wanted)]
-    order = _in_order(left, first_languages)
-    pages = max(1, -(-len(order) // size))
+    """The page of those voices that a search leaves; languages that the reader has come first.
+
+    Of the voices with the keys `also` those are brought along that this account may use, and
+    its favourites, where nothing was searched for.
+    """
+    families, token = _as_of_now()
+    kept = Favourite.objects.filter(user=user).values_list("voice_id", flat=True)
+    reader = _Reader(user, families, frozenset(kept))
+    shelves = _shelves(reader, wanted, token)
+    groups = _groups(shelves.of(wanted.shelf), wanted, reader)
+    total = sum(map(len, groups.values()))
+    pages = max(1, -(-total // size))
     number = min(max(page, 1), pages)
-    chosen = order[(number - 1) * size : number * size]
-    places = {pk: place for place, pk in enumerate(chosen)}
-    voices = sorted(Voice.objects.filter(pk__in=chosen), key=lambda voice: places[voice.pk])
+    order = _in_order(groups, reader.favourites, first_languages)
+    chosen = list(islice(order, (number - 1) * size, number * size))
+    beside, recommended = [], []
+    if wanted.is_anything:
+        beside = _usable(shelves, reader, {*also, *reader.favourites})
+        recommended = list(islice(_recommended(shelves.public, reader), size))
+    voices = Voice.objects.in_bulk({*chosen, *beside, *recommended})
     return Shown(
-        voices,
-        total=len(order),
+        [voices[pk] for pk in chosen if pk in voices],
+        total=total,
         number=number,
         pages=pages,
-        counts=_counts(rows, wanted),
-        favourites=frozenset(row.pk for row in rows if FAVOURITES in row.traits.shelves),
-        recommended=[row.pk for row in rows if RECOMMENDED in row.traits.shelves],
-        everything=frozenset(row.pk for row in rows),
+        counts=_counts(shelves, wanted, reader),
+        favourites=reader.favourites,
+        recommended=[voices[pk] for pk in recommended if pk in voices],
+        also={pk: voices[pk] for pk in beside if pk in voices},
     )
 
 
-def narrowed(voices: VoiceQuerySet, query: str) -> VoiceQuerySet:
-    """Those that fit each word of a search."""
-    for word in findable.words(query):
-        voices = voices.filter(search__contains=word)
-    return voices
+def _as_of_now() -> tuple[frozenset[str], str]:
+    """The families that something can speak, and the library's edition: one question."""
+    token = Subquery(Edition.objects.values("token")[:1])
+    rows = list(library.spoken_families().values_list("family", token))
+    return frozenset(family for family, _token in rows), next((one for _, one in rows), "") or ""
 
 
-def language_of(tag: str) -> str:
-    """The bare code of a tag: what voices are grouped by."""
-    return tag.replace("_", "-").partition("-")[0].lower()
+def _shelves(reader: _Reader, wanted: Wanted, token: str) -> _Shelves:
+    words = findable.words(wanted.query)
+    own = snapshot.of(Voice.objects.usable().filter(owner=reader.user))
+    public = snapshot.public(token)
+    kept = [one.among(reader.favourites).saying(words) for one in (own, public)]
+    return _Shelves(own.saying(words), public.saying(words), kept)
 
 
-def _rows(choosable: VoiceQuerySet, user_id: int, wanted: Wanted) -> list[_Row]:
-    kept = Favourite.objects.filter(user=user_id, voice=OuterRef("pk"))
-    found = narrowed(choosable, wanted.query).annotate(is_kept=Exists(kept)).values_list(
-        "pk", "language", "accent", "gender", "age", "use_case", "family", "engine", "owner",
-        "is_recommended", "is_kept",
-    )  # fmt: skip
+def _usable(shelves: _Shelves, reader: _Reader, keys: set[int]) -> list[int]:
+    """Those of some voices that this account may speak with."""
     return [
-        _Row(pk, Traits(language_of(language), accent, gender, age, use, maker_of(family, engine),
-                        _shelves(owner == user_id, is_recommended, is_kept)))
-        for pk, language, accent, gender, age, use, family, engine, owner, is_recommended, is_kept
-        in found.iterator()
-    ]  # fmt: skip
+        key
+        for one in (shelves.own, shelves.public)
+        for key in keys & one.by_key.keys()
+        if reader.may_use(one.kinds[one.by_key[key].kind])
+    ]
 
 
-def maker_of(family: str, engine: str) -> str:
-    """The family, or which of the built-in engines."""
-    if family != "builtin":
-        return family
-    return BASIC if engine == "espeak-ng" else NATURAL
+def _recommended(public: Snapshot, reader: _Reader) -> Iterator[int]:
+    """They come first in each language."""
+    for group in public.by_language.values():
+        for entry in group:
+            kind = public.kinds[entry.kind]
+            if not kind.is_recommended:
+                break
+            if reader.may_use(kind):
+                yield entry.pk
 
 
-_SHELVES = {
-    (is_mine, is_recommended, is_kept): frozenset(
-        name
-        for name, holds in ((MINE, is_mine), (RECOMMENDED, is_recommended), (FAVOURITES, is_kept))
-        if holds
-    )
-    for is_mine in (False, True)
-    for is_recommended in (False, True)
-    for is_kept in (False, True)
-}
-
-
-def _shelves(is_mine: bool, is_recommended: bool, is_kept: bool) -> frozenset[str]:
-    return _SHELVES[bool(is_mine), bool(is_recommended), bool(is_kept)]
-
-
-def _misses(traits: Traits, wanted: Wanted) -> Collection[str]:
+def _misses(traits: Traits, wanted: Wanted) -> list[str]:
     """The filters that a voice does not pass."""
     missed = [
         name
-        for name in ("language", "accent", "gender", "age", "use", "maker")
+        for name in FILTERS
         if (choice := getattr(wanted, name)) and getattr(traits, name) != choice
     ]
-    if wanted.shelf and wanted.shelf not in traits.shelves:
+    if wanted.shelf == RECOMMENDED and not traits.is_recommended:
         missed.append("shelf")
     return missed
 
 
-def _counts(rows: Iterable[_Row], wanted: Wanted) -> dict[str, Counter[str]]:
+def _groups(
+    snapshots: Iterable[Snapshot], wanted: Wanted, reader: _Reader
+) -> dict[str, list[Entry]]:
+    """What passes all filters, by language."""
+    groups: dict[str, list[Entry]] = defaultdict(list)
+    for one in snapshots:
+        fits = [reader.may_use(kind) and not _misses(kind, wanted) for kind in one.kinds]
+        for language, group in one.by_language.items():
+            if left := [entry for entry in group if fits[entry.kind]]:
+                groups[language] += left
+    return groups
+
+
+def _counts(shelves: _Shelves, wanted: Wanted, reader: _Reader) -> dict[str, Counter[str]]:
     """Voices by each choice of each filter, as the other filters leave them."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    alike = Counter(row.traits for row in rows)
-    for traits, number in alike.items():
+    for traits, number in _sizes(shelves.of(wanted.shelf), reader):
         missed = _misses(traits, wanted)
-        if len(missed) > 1:
-            continue
-        for name in ("language", "accent", "gender", "age", "use", "maker"):
+        for name in FILTERS:
             if not missed or missed == [name]:
                 counts[name][getattr(traits, name)] += number
-        if not missed or missed == ["shelf"]:
-            for shelf in traits.shelves:
+    for shelf, snapshots in ((FAVOURITES, shelves.kept), (MINE, [shelves.own])):
+        for traits, number in _sizes(snapshots, reader):
+            if set(_misses(traits, wanted)) <= {"shelf"}:
                 counts["shelf"][shelf] += number
+    for pk in _recommended(shelves.public, reader):
+        traits = shelves.public.kinds[shelves.public.by_key[pk].kind]
+        if set(_misses(traits, wanted)) <= {"shelf"}:
+            counts["shelf"][RECOMMENDED] += 1
     return counts
 
 
-def _in_order(rows: Iterable[_Row], first: Sequence[str]) -> list[int]:
-    """By language: the reader's own, then the others by their names; each as the library has it.
+def _sizes(snapshots: Iterable[Snapshot], reader: _Reader) -> Iterator[tuple[Traits, int]]:
+    for one in snapshots:
+        for place, number in one.sizes().items():
+            if reader.may_use(one.kinds[place]):
+                yield one.kinds[place], number
 
-    Within a language favourites come first, then what the operator recommends.
-    """
-    groups: dict[str, list[_Row]] = defaultdict(list)
-    for row in rows:
-        groups[row.traits.language].append(row)
+
+def _in_order(
+    groups: Mapping[str, Sequence[Entry]], favourites: frozenset[int], first: Sequence[str]
+) -> Iterator[int]:
+    """By language: the reader's own, then the others by their names; favourites first in each."""
     ranks = {code: rank for rank, code in enumerate(first)}
     codes = sorted(
         groups, key=lambda code: (ranks.get(code, len(ranks)), not code, language_name(code))
     )
-    return [row.pk for code in codes for row in sorted(groups[code], key=_worth)]
-
-
-def _worth(row: _Row) -> tuple[bool, bool]:
-    return FAVOURITES not in row.traits.shelves, RECOMMENDED not in row.traits.shelves
+    for code in codes:
+        group = groups[code]
+        kept = [entry.pk for entry in group if entry.pk in favourites] if favourites else []
+        rest = (entry.pk for entry in group if entry.pk not in favourites)
+        yield from chain(kept, rest)

@@ -15,6 +15,11 @@ def language_name(code: str) -> str:
     return _name(code, get_language() or "en")
 
 
+def language_of(tag: str) -> str:
+    """The bare code of a tag, 'pt' of 'pt-BR': what voices are grouped by."""
+    return tag.replace("_", "-").partition("-")[0].lower()
+
+
 @lru_cache(maxsize=4096)
 def _name(code: str, reader: str) -> str:
     language, _, region = code.replace("_", "-").partition("-")

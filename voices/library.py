@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.db import models
 from django.db.models import CharField, Q
 
 from speechsite.accounts.models import User
 from speechsite.core import sql
 from speechsite.upstreams import catalogue
 from speechsite.upstreams.models import Offer
-from voices import facets, listing
+from voices import listing
 from voices.models import SpeechModel, Voice, VoiceQuerySet
 
 _ENABLED = sql.Query(
@@ -54,7 +55,7 @@ def found(
     family: str = "",
 ) -> VoiceQuerySet:
     """Those among voices that fit each word of a query and the rest of what is wanted."""
-    voices = facets.narrowed(voices, query)
+    voices = voices.saying(query)
     if language:
         voices = voices.filter(Q(language=language) | Q(language__startswith=f"{language}-"))
     if gender:
@@ -66,10 +67,15 @@ def found(
 
 def choosable(user: User) -> VoiceQuerySet:
     """Voices of families that some enabled channel can speak."""
+    return Voice.objects.usable().visible_to(user).filter(family__in=spoken_families())
+
+
+def spoken_families() -> models.QuerySet[SpeechModel, str]:
+    """Families with at least one enabled speech model that is on offer."""
     offered = Offer.objects.filter(is_enabled=True, channel__is_enabled=True).values("model")
     speaking = SpeechModel.objects.filter(is_enabled=True, slug__in=offered).order_by()
-    families = speaking.exclude(kind=SpeechModel.Kind.ISOLATION).values("family")
-    return Voice.objects.usable().visible_to(user).filter(family__in=families)
+    families = speaking.exclude(kind=SpeechModel.Kind.ISOLATION)
+    return families.values_list("family", flat=True).distinct()
 
 
 def offered_models() -> set[str]:

@@ -5,6 +5,7 @@ Rows are never deleted, only retired, so that history stays readable.
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from django.conf import settings
@@ -53,8 +54,57 @@ class SpeechModel(models.Model):
         return routing.sold(self.slug)
 
 
+class Edition(models.Model):
+    """Another word after each change of a voice, so that who keeps a list knows that it is old."""
+
+    token = models.CharField(max_length=32)
+
+    def __str__(self) -> str:
+        return self.token
+
+    @staticmethod
+    def turn() -> None:
+        """Say, with the transaction that goes on, that some voice is not what it was."""
+        Edition.objects.bulk_create(
+            [Edition(pk=1, token=secrets.token_hex(16))],
+            update_conflicts=True,
+            unique_fields=["id"],
+            update_fields=["token"],
+        )
+
+
 class VoiceQuerySet(models.QuerySet["Voice"]):
-    """Questions people ask of the library."""
+    """Questions people ask of the library. What changes many voices turns its edition."""
+
+    def update(self, **changes: Any) -> int:
+        """As Django has it; `bulk_update` comes by here too."""
+        count = super().update(**changes)
+        Edition.turn()
+        return count
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+    def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> Any:
+        """As Django has it."""
+        made = super().bulk_create(objs, *args, **kwargs)
+        Edition.turn()
+        return made
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """As Django has it."""
+        told = super().delete()
+        Edition.turn()
+        return told
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
+
+    def saying(self, query: str) -> VoiceQuerySet:
+        """Those that can be found by each word of a search."""
+        found = self
+        for word in findable.words(query):
+            found = found.filter(search__contains=word)
+        return found
 
     def usable(self) -> VoiceQuerySet:
         return self.filter(retired_at__isnull=True)
@@ -136,6 +186,7 @@ class Voice(models.Model):
         if fields is not None:
             kwargs["update_fields"] = {*fields, "search", "engine"}
         super().save(*args, **kwargs)
+        Edition.turn()
 
     def make_findable(self) -> None:
         """Write down what it is found by; for whoever saves many at once."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy
 
-from voices import facets
+from voices import snapshot
 from voices.models import Voice
 
 NAMES = {
     "builtin": gettext_lazy("Built in"),
-    facets.NATURAL: gettext_lazy("Built in, natural"),
-    facets.BASIC: gettext_lazy("Built in, basic"),
+    snapshot.NATURAL: gettext_lazy("Built in, natural"),
+    snapshot.BASIC: gettext_lazy("Built in, basic"),
     "elevenlabs": "ElevenLabs",
     "minimax": "MiniMax",
     "kie": "kie.ai",
@@ -18,7 +18,7 @@ NAMES = {
 }
 
 
-KINDS = {facets.NATURAL: gettext_lazy("Natural"), facets.BASIC: gettext_lazy("Basic")}
+KINDS = {snapshot.NATURAL: gettext_lazy("Natural"), snapshot.BASIC: gettext_lazy("Basic")}
 
 
 def maker_name(maker: str) -> str:
@@ -28,5 +28,5 @@ def maker_name(maker: str) -> str:
 
 def maker_tag(voice: Voice) -> str:
     """Who makes a voice, in a word or two: of a built-in one, of what kind it is."""
-    maker = facets.maker_of(voice.family, voice.engine)
+    maker = snapshot.maker_of(voice.family, voice.engine)
     return str(KINDS.get(maker) or maker_name(maker))

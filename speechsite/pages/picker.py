@@ -17,9 +17,9 @@ from jobs.models import Job
 from speechsite.accounts.models import User
 from speechsite.pages.makers import maker_name, maker_tag
 from speechsite.pages.requests import SignedIn
-from voices import facets, library, samples
+from voices import facets, samples
 from voices.facets import Shown, Wanted
-from voices.languages import language_name
+from voices.languages import language_name, language_of
 from voices.models import Voice
 
 PREFIX = "voice_"
@@ -88,7 +88,7 @@ class Picker:
     @property
     def groups(self) -> list[Group]:
         """The page by language."""
-        grouped = groupby(self.shown.voices, key=lambda voice: facets.language_of(voice.language))
+        grouped = groupby(self.shown.voices, key=lambda voice: language_of(voice.language))
         return [Group(_language(code), self._rows(voices)) for code, voices in grouped]
 
     @property
@@ -128,15 +128,15 @@ def picker(request: SignedIn, told: Mapping[str, str], chosen: Voice | None = No
         }
     )
     page = told.get("page", "")
+    recent = _recent(request.user) if wanted.is_anything and page in ("", "1") else []
     shown = facets.shown(
-        library.choosable(request.user),
-        request.user.pk,
+        request.user,
         wanted,
         page=int(page[:6]) if page.isascii() and page.isdecimal() else 1,
         first_languages=languages_of(request),
+        also=recent,
     )
-    is_first = wanted.is_anything and shown.number == 1
-    shelves = _shelves(request.user, shown) if is_first else []
+    shelves = _shelves(shown, recent) if wanted.is_anything and shown.number == 1 else []
     return Picker(wanted, shown, dict(_filters(wanted, shown)), shelves, chosen)
 
 
@@ -144,7 +144,7 @@ def languages_of(request: SignedIn) -> list[str]:
     """Bare codes of the languages that a reader has: the account's, then the browser's."""
     accepted = parse_accept_lang_header(request.headers.get("Accept-Language", ""))
     tags = [get_language() or "en", *(tag for tag, _weight in accepted if tag != "*")]
-    return list(dict.fromkeys(map(facets.language_of, tags)))
+    return list(dict.fromkeys(map(language_of, tags)))
 
 
 def card(voice: Voice, *, is_chosen: bool = False, is_favourite: bool = False) -> dict[str, Any]:
@@ -168,28 +168,26 @@ def _unseen(rows: Iterable[Mapping[str, Any]], seen: set[int]) -> list[Mapping[s
     return fresh
 
 
-def _shelves(user: User, shown: Shown) -> list[Group]:
+def _shelves(shown: Shown, recent: Sequence[int]) -> list[Group]:
     """Favourites, what was spoken with last, and what the operator recommends."""
     kept = {
-        _("Your favourites"): sorted(shown.favourites, reverse=True)[:ON_A_SHELF],
-        _("Used lately"): [pk for pk in _recent(user) if pk in shown.everything][:ON_A_SHELF],
-        _("Recommended"): list(shown.recommended[:ON_A_SHELF]),
+        _("Your favourites"): [
+            shown.also[pk] for pk in sorted(shown.favourites) if pk in shown.also
+        ],
+        _("Used lately"): [shown.also[pk] for pk in recent if pk in shown.also],
+        _("Recommended"): shown.recommended,
     }
-    voices = Voice.objects.in_bulk({pk for keys in kept.values() for pk in keys})
     seen: set[int] = set()
-    groups = [
-        Group(
-            title,
-            _unseen([card(voices[pk], is_favourite=pk in shown.favourites) for pk in keys], seen),
-        )
-        for title, keys in kept.items()
-    ]
+    groups = []
+    for title, voices in kept.items():
+        rows = [card(voice, is_favourite=voice.pk in shown.favourites) for voice in voices]
+        groups.append(Group(title, _unseen(rows, seen)[:ON_A_SHELF]))
     return [group for group in groups if group.rows]
 
 
 def _recent(user: User) -> list[int]:
     jobs = Job.objects.of(user).order_by("-created_at").values_list("voice_id", flat=True)
-    return [pk for pk in dict.fromkeys(jobs[:RECENT_JOBS]) if pk is not None]
+    return [pk for pk in dict.fromkeys(jobs[:RECENT_JOBS]) if pk is not None][:ON_A_SHELF]
 
 
 def _filters(wanted: Wanted, shown: Shown) -> Iterable[tuple[str, Filter]]:

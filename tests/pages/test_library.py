@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -13,7 +15,8 @@ from speechsite.accounts.models import Plan, User
 from speechsite.audio import probe
 from speechsite.credits.models import Wallet
 from speechsite.pages import picker
-from voices import library
+from speechsite.providers.types import VoiceInfo
+from voices import library, listing
 from voices.models import Voice
 
 
@@ -76,6 +79,7 @@ def test_the_library_costs_few_queries(
     page: Client, path: str, django_assert_max_num_queries: Any
 ) -> None:
     keep(page, "en-gb-emily")
+    page.get(path)  # the first look after a change reads the public voices
     with django_assert_max_num_queries(8):
         page.get(path)
 
@@ -163,6 +167,53 @@ def test_each_page_has_other_voices_and_the_last_one_ends(page: Client) -> None:
         seen += found(page, page=str(number))
     assert len(seen) == len(set(seen)) == Voice.objects.count()
     assert found(page, page="999") == found(page, page=str(pages))
+
+
+def _saved(voice: Voice) -> None:
+    voice.name = "Xaver"
+    voice.save()
+
+
+def _saved_in_part(voice: Voice) -> None:
+    voice.name = "Xaver"
+    voice.save(update_fields=["name"])
+
+
+def _updated_with_others(voice: Voice) -> None:
+    voice.name = "Xaver"
+    voice.make_findable()
+    Voice.objects.bulk_update([voice], ["name", "search"])
+
+
+def _listed(voice: Voice) -> None:
+    infos = [VoiceInfo("xaver", "Xaver", ("de",), "male")]
+    listing.store("another", "builtin", infos)
+
+
+@pytest.mark.parametrize("change", [_saved, _saved_in_part, _updated_with_others, _listed])
+def test_a_change_is_found_at_once(
+    page: Client, voice: Voice, change: Callable[[Voice], None]
+) -> None:
+    assert found(page, voice_q="xaver") == []
+    change(voice)
+    assert len(found(page, voice_q="xaver")) == 1
+    Voice.objects.filter(name="Xaver").update(retired_at=timezone.now())
+    assert found(page, voice_q="xaver") == []
+
+
+def test_what_is_deleted_is_gone(page: Client, voice: Voice) -> None:
+    assert "en-us" in found(page, voice_q="david")
+    Voice.objects.filter(pk=voice.pk).delete()
+    assert found(page, voice_q="david") == []
+
+
+def test_a_change_that_is_taken_back_was_none(page: Client, voice: Voice) -> None:
+    with transaction.atomic():
+        _saved(voice)
+        assert len(found(page, voice_q="xaver")) == 1
+        transaction.set_rollback(True)
+    assert found(page, voice_q="xaver") == []
+    assert "en-us" in found(page, voice_q="david")
 
 
 def test_a_voice_is_kept_and_let_go(page: Client, eves_page: Client) -> None:
