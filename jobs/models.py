@@ -74,6 +74,14 @@ class ModelName(Asked):
     word = "model"
 
 
+class CanceledBy(Asked):
+    """Who stopped it, where that was a program."""
+
+    word = "canceled_by"
+
+
+CANCELED = [states.JobState.CANCELED]
+
 # What of a job is long: lists, and whoever moves its states, do without.
 BULKY = ("text", "changes", "peaks")
 BULKY_OF_JOB = tuple(f"job__{name}" for name in BULKY)
@@ -89,6 +97,11 @@ class JobQuerySet(models.QuerySet["Job"]):
     def unfinished(self) -> JobQuerySet:
         """The few that are under way, by indexes that hold no others."""
         return self.filter(state__in=sql.constants(LIVE_JOBS))
+
+    def canceled_by(self, who: str) -> JobQuerySet:
+        """Those that a program stopped, by an index that holds the canceled ones only."""
+        canceled = self.filter(state__in=sql.constants(CANCELED))
+        return canceled.alias(canceled_by=CanceledBy()).filter(canceled_by=who)
 
     def joined_by_nobody(self) -> JobQuerySet:
         """Those whose sound nobody is putting together at this moment."""
@@ -200,6 +213,13 @@ class Job(models.Model):
                 ModelName(),
                 models.F("created_at").desc(),
                 name="jobs_by_model_name",
+            ),
+            models.Index(
+                models.F("user"),
+                CanceledBy(),
+                models.F("created_at").desc(),
+                condition=Q(state__in=CANCELED),
+                name="jobs_canceled_by",
             ),
             models.Index(fields=("api_key", "created_at"), name="jobs_of_key"),
             models.Index(fields=("join_turn",), condition=Q(is_joinable=True), name="jobs_to_join"),

@@ -191,7 +191,7 @@ def test_a_list_costs_the_same_whatever_it_leaves_out(
         ("/api/v1/generations?kind=dialogue", "(user_id=? AND kind=?"),
         ("/api/v1/generations?model=builtin-speech", "(user_id=? AND model_id=?"),
         ("/api/v1/generations?model=tts-1", "jobs_by_model_name (user_id=? AND <expr>=?"),
-        ("/api/v1/generations?status=canceled", "(user_id=? AND state=?"),
+        ("/api/v1/generations?status=canceled", "jobs_canceled_by (user_id=? AND <expr>=?"),
     ],
 )
 def test_the_rare_is_found_without_the_others(

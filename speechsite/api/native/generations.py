@@ -197,7 +197,7 @@ class Retry(GenerationView):
 def _filtered(jobs: JobQuerySet, query: dict[str, Any], *, is_test: bool) -> JobQuerySet:
     status = query.get("status")
     if status == "canceled":
-        jobs = jobs.filter(state="canceled", **{f"asked__{wire.CANCELED_BY}": "api"})
+        jobs = jobs.canceled_by("api")
     elif status == "failed":
         by_others = ~Q(**{"asked__has_key": wire.CANCELED_BY})
         jobs = jobs.filter(Q(state="failed") | Q(state="canceled") & by_others)
