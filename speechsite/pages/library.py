@@ -51,7 +51,7 @@ def voice(request: SignedIn, voice_id: int) -> HttpResponse:
     is_favourite = Favourite.objects.filter(user=request.user, voice=found).exists()
     context: dict[str, Any] = {
         "row": card(found, is_favourite=is_favourite),
-        "languages": list(dict.fromkeys(map(language_name, found.languages))),
+        "spoken": list(dict.fromkeys(map(language_name, found.languages))),
         "models": models,
         "price": _price_of(models),
         "controls": controls_of(models[0]) if models else [],
