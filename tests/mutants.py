@@ -425,6 +425,8 @@ class Mutants:
             if change is not None and not self._put_in(change):
                 os._exit(3)
             self.failed, began = False, time.monotonic()
+            # What is still set up is for the test that came first then, of another file perhaps.
+            items[0].session._setupstate.teardown_exact(items[0])
             for number, item in enumerate(items):
                 self._run(item, items[(number + 1) % len(items)])
                 if self.failed:
