@@ -6,7 +6,6 @@ reason and a name. Prices are added, never edited.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -209,9 +208,6 @@ class PriceAdmin(Page):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-    def get_exclude(self, request: HttpRequest, obj: Price | None = None) -> Iterable[str] | None:
-        return None if obj else ("created_by",)
 
     def save_model(self, request: HttpRequest, obj: Price, form: Any, change: bool) -> None:
         obj.created_by = cast(User, request.user)

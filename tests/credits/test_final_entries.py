@@ -10,13 +10,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from speechsite.credits.models import LedgerEntry, Wallet
+from speechsite.credits import ledger
+from speechsite.credits.models import AuditRun, LedgerEntry, Price, Wallet
 
 ROOT = Path(__file__).resolve().parents[2]
 REPLACING = (
@@ -180,6 +182,7 @@ def test_the_models_refuse_what_only_the_ledger_may_do(wallet: Wallet, ada) -> N
         lambda: LedgerEntry.objects.update(reason="prettier"),
         wallet.save,
         lambda: Wallet(user=ada, available=5).save(),
+        lambda: Wallet(user=ada, held=5).save(),
     ):
         with pytest.raises(TypeError):
             change()
@@ -188,6 +191,12 @@ def test_the_models_refuse_what_only_the_ledger_may_do(wallet: Wallet, ada) -> N
 def test_rows_say_what_they_are(wallet: Wallet) -> None:
     assert str(wallet) == "ada@example.com: 100"
     assert str(wallet.entries.earliest("id")) == "grant +1000 / +0"
+    assert str(ledger.hold(wallet, 306, key="hold")) == "hold -0.306 / +0.306"
+    night = datetime(2026, 5, 30, 3, tzinfo=UTC)
+    assert str(AuditRun(finished_at=night, differences=2)) == "2026-05-30 03:00: 2"
+    assert str(Price(model="basic", unit="second", millicredits_per_unit=9)) == (
+        "basic: 9 m¢/second"
+    )
 
 
 def sources() -> Iterator[Path]:
