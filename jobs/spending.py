@@ -145,7 +145,7 @@ def _heads(older: Mapping[int, int | None]) -> dict[int, int]:
     """For each key the first of its family: those it replaces and those that replace it."""
 
     def head(pk: int) -> int:
-        while (before := older.get(pk)) is not None and before in older:
+        while (before := older.get(pk)) is not None:
             pk = before
         return pk
 
