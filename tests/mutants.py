@@ -330,7 +330,7 @@ def _run_again(module: Any, tree: ast.Module, change: Change) -> bool:
 # --- running the tests -----------------------------------------------------------------------
 
 
-@dataclass
+@dataclass(eq=False)  # pytest keeps plugins in sets
 class Mutants:
     """A plugin that runs the tests once, and then again for each change."""
 

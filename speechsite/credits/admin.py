@@ -124,12 +124,11 @@ class WalletAdmin(ReadOnlyPage):
         """The form that gives or takes credits; sent twice, it moves them once."""
         wallet = get_object_or_404(Wallet.objects.select_related("user"), pk=object_id)
         form = MoveForm(request.POST or None)
-        if request.method == "POST" and form.is_valid() and self._move(request, wallet, form):
+        if form.is_valid() and self._move(request, wallet, form):
             return redirect("admin:credits_wallet_change", wallet.pk)
         context = {
             **self.admin_site.each_context(request),
             "title": _("Grant or adjust credits"),
-            "opts": self.opts,
             "wallet": wallet,
             "form": form,
             "available": prices.format_credits(wallet.available),

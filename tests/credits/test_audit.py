@@ -49,6 +49,11 @@ def test_an_empty_site_adds_up(db: None) -> None:
     assert audit.audit() == []
 
 
+def test_a_wallet_that_nothing_moved_adds_up(eve: User) -> None:
+    Wallet.objects.create(user=eve)
+    assert audit.audit() == []
+
+
 def test_an_honest_ledger_adds_up(wallet: Wallet) -> None:
     ledger.hold(wallet, 5, key="hold", job_id=JOB)
     assert said((JOB, 5)) == set()
@@ -108,10 +113,26 @@ def test_a_refund_of_a_job_that_never_was_is_found(
     )
 
 
-def test_a_charge_that_is_not_the_hold_is_found(ledger_may_be_wrong: None, wallet: Wallet) -> None:
+@pytest.mark.parametrize(("kind", "available"), [("capture", 0), ("release", 4)])
+def test_an_ending_that_is_not_the_hold_is_found(
+    ledger_may_be_wrong: None, wallet: Wallet, kind: str, available: int
+) -> None:
     ledger.hold(wallet, 5, key="hold", job_id=JOB)
-    forge(wallet, "capture", 0, -3)
-    assert said() == of_job("its ending is not its hold (expected 0, found 2)")
+    forge(wallet, kind, available, -4)
+    assert said() == of_job("its ending is not its hold (expected 0, found 1)")
+
+
+def test_an_ending_without_a_hold_is_found_when_it_moved_nothing(
+    ledger_may_be_wrong: None, wallet: Wallet
+) -> None:
+    forge(wallet, "capture", 0, 0)
+    assert said() == of_job("it has not exactly one hold (expected 1, found 0)")
+
+
+def test_a_refund_of_work_under_way_is_found(ledger_may_be_wrong: None, wallet: Wallet) -> None:
+    ledger.hold(wallet, 5, key="hold", job_id=JOB)
+    forge(wallet, "refund", 1, 0)
+    assert said((JOB, 5)) == of_job("more was refunded than charged (expected 0, found 1)")
 
 
 def test_a_refund_above_the_charge_is_found(ledger_may_be_wrong: None, wallet: Wallet) -> None:

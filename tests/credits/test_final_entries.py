@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from speechsite.accounts.models import User
 from speechsite.credits import ledger
 from speechsite.credits.models import AuditRun, LedgerEntry, Price, Wallet
 
@@ -173,19 +174,21 @@ def test_an_entry_moves_as_its_kind_says(
     )
 
 
-def test_the_models_refuse_what_only_the_ledger_may_do(wallet: Wallet, ada) -> None:
+def test_the_models_refuse_what_only_the_ledger_may_do(wallet: Wallet, ada: User) -> None:
     entry = wallet.entries.latest("id")
     for change in (
         entry.save,
         entry.delete,
         LedgerEntry.objects.all().delete,
         lambda: LedgerEntry.objects.update(reason="prettier"),
-        wallet.save,
-        lambda: Wallet(user=ada, available=5).save(),
-        lambda: Wallet(user=ada, held=5).save(),
     ):
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match="ledger entries are final"):
             change()
+    with pytest.raises(TypeError, match="a wallet changes only through the ledger"):
+        wallet.save()
+    for pocket in ("available", "held"):
+        with pytest.raises(TypeError, match="a wallet is opened empty"):
+            Wallet(user=ada, **{pocket: 5}).save()
 
 
 def test_rows_say_what_they_are(wallet: Wallet) -> None:

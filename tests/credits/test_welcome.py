@@ -95,6 +95,7 @@ def test_the_refusal_says_what_is_needed_and_that_nothing_of_it_is_there(zoe: Us
     with pytest.raises(ledger.RestrictedCredits) as refused:
         welcome.check_buys(ledger.open_wallet(zoe), family="elevenlabs", millicredits=5)
     assert (refused.value.needed, refused.value.available, refused.value.missing) == (5, 0, 5)
+    assert "built-in voices" in welcome.explanation()
 
 
 def test_a_confirmed_address_opens_everything_for_good(zoe: User) -> None:
