@@ -145,7 +145,7 @@ def _heads(older: Mapping[int, int | None]) -> dict[int, int]:
     """For each key the first of its family: those it replaces and those that replace it."""
 
     def head(pk: int) -> int:
-        while (before := older.get(pk)) is not None and before in older:
+        while (before := older.get(pk)) is not None:
             pk = before
         return pk
 
@@ -155,7 +155,7 @@ def _heads(older: Mapping[int, int | None]) -> dict[int, int]:
 def _sums(keys: Collection[int], heads: dict[int, int]) -> dict[int, Spent]:
     """By the first of each family, what all of it spent."""
     now = calendar()
-    rows = KeyDay.objects.filter(api_key__in=keys).values("api_key_id").order_by()
+    rows = KeyDay.objects.filter(api_key__in=keys).values("api_key_id")
     sums: dict[int, Spent] = {}
     for row in rows.annotate(
         today=Sum("millicredits", filter=Q(since__gte=now.day), default=0),

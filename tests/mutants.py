@@ -20,12 +20,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
 import pytest
+from asgiref.sync import SyncToAsync
 
 ROOT = Path(__file__).resolve().parents[1]
 BUDGET = 180  # seconds that the tests of one change may take
@@ -61,6 +63,7 @@ def changes(tree: ast.Module) -> Iterator[Change]:
     skipped = set(map(id, _left_alone(tree)))
     functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
     inside = {id(one) for f in functions for body in f.body for one in ast.walk(body)}
+    inside |= set(map(id, functions))  # of which only a statement can go
     classes = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef)]
     in_class = {id(one) for c in classes for one in ast.walk(c)}
     for number, node in enumerate(ast.walk(tree)):
@@ -101,7 +104,12 @@ def _left_alone(tree: ast.Module) -> Iterator[ast.AST]:
 
 
 def _lines(node: ast.AST, statements: Iterable[ast.stmt]) -> range:
-    """The lines of the statement that a node stands in, without what hangs below it."""
+    """The lines of the statement that a node stands in, without what hangs below it.
+
+    Those of a function are its body's: the line that names it is run when it is imported.
+    """
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return range(node.body[0].lineno, (node.end_lineno or 0) + 1)
     first = min(one.lineno for one in ast.walk(node) if isinstance(one, ast.expr | ast.stmt))
     around = [one for one in statements if one.lineno <= first <= (one.end_lineno or one.lineno)]
     inner = max(around, key=lambda one: (one.lineno, -(one.end_lineno or 0)))
@@ -228,7 +236,7 @@ def _is_read(node: Any) -> bool:
 
 def _statements(node: ast.AST) -> Iterator[Edit]:
     if isinstance(node, ast.Return) and node.value is not None:
-        yield f"no {ast.unparse(node)}", lambda n: setattr(n, "value", ast.Constant(None))
+        yield f"no {ast.unparse(node)}", lambda n: setattr(n, "value", _never(n.value))
     body = getattr(node, "body", None)
     for name in ("body", "orelse", "finalbody"):
         below = getattr(node, name, None)
@@ -237,9 +245,7 @@ def _statements(node: ast.AST) -> Iterator[Edit]:
                 words = ast.unparse(one).splitlines()[0]
                 yield (
                     f"without {words}",
-                    lambda n, name=name, place=place: getattr(n, name).__setitem__(
-                        place, ast.Pass()
-                    ),
+                    lambda n, name=name, place=place: _skip(getattr(n, name), place),
                 )
     if (
         isinstance(node, ast.With)
@@ -254,6 +260,17 @@ def _statements(node: ast.AST) -> Iterator[Edit]:
                 ast.parse("__import__('contextlib').nullcontext()", mode="eval").body,
             ),
         )
+
+
+# What goes still stands there, so that the function keeps the closure that it was made with.
+
+
+def _never(value: ast.expr) -> ast.expr:
+    return ast.IfExp(ast.Constant(False), value, ast.Constant(None))
+
+
+def _skip(body: list[ast.stmt], place: int) -> None:
+    body[place] = ast.If(ast.Constant(False), [body[place]], [])
 
 
 def _may_go(one: Any) -> bool:
@@ -273,17 +290,22 @@ class _Settled(ast.NodeTransformer):
 # --- putting a change in place ---------------------------------------------------------------
 
 
-def put_in(module: Any, change: Change) -> None:
-    """Give the functions of a module their changed code; run changed lines outside them again."""
+def put_in(module: Any, change: Change) -> bool:
+    """Give the functions of a module their changed code; run changed lines outside them again.
+
+    False where that changed nothing: what is run once at the start cannot be run again.
+    """
     tree = _Settled().visit(change.tree)
-    if not change.is_in_function:
-        _run_again(module, tree, change)
+    is_in = not change.is_in_function and _run_again(module, tree, change)
     codes = {code.co_qualname: code for code in _codes(compile(tree, module.__file__, "exec"))}
     for one in gc.get_objects():
-        if isinstance(one, FunctionType) and one.__code__.co_filename == module.__file__:
+        # What is lazy must not be woken by the question for its class.
+        if type(one) is FunctionType and one.__code__.co_filename == module.__file__:
             code = codes.get(one.__code__.co_qualname)
             if code is not None and code.co_freevars == one.__code__.co_freevars:
+                is_in |= code != one.__code__
                 one.__code__ = code
+    return is_in
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
@@ -293,7 +315,7 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
             yield from _codes(one)
 
 
-def _run_again(module: Any, tree: ast.Module, change: Change) -> None:
+def _run_again(module: Any, tree: ast.Module, change: Change) -> bool:
     later = [
         one
         for one in tree.body
@@ -302,12 +324,13 @@ def _run_again(module: Any, tree: ast.Module, change: Change) -> None:
     flags = compile("from __future__ import annotations", "", "exec").co_flags & 0x1000000
     code = compile(ast.Module(later, []), module.__file__, "exec", flags=flags)
     exec(code, vars(module))
+    return any(one.lineno in change.lines for one in later)
 
 
 # --- running the tests -----------------------------------------------------------------------
 
 
-@dataclass
+@dataclass(eq=False)  # pytest keeps plugins in sets
 class Mutants:
     """A plugin that runs the tests once, and then again for each change."""
 
@@ -349,8 +372,12 @@ class Mutants:
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
 
     def _look(self, tests: list[tuple[float, set[int], Any]]) -> None:
+        """Goes through the changes, if the tests pass in a fork where nothing was changed."""
         from django.db import connections
 
+        from tests.flushing import close_elsewhere
+
+        close_elsewhere()
         connections.close_all()
         database = Path(str(connections["default"].settings_dict["NAME"]))
         kept = database.with_suffix(".kept")
@@ -358,6 +385,8 @@ class Mutants:
         source = self.path.read_text(encoding="utf-8")
         lines = source.splitlines()
         count = 0
+        if self._tried(None, [item for _, _, item in tests]) == "killed":
+            raise RuntimeError("in a fork the tests fail without any change")
         for change in changes(ast.parse(source)):
             if not self.first <= change.line <= self.last:
                 continue
@@ -375,23 +404,29 @@ class Mutants:
                 print(f"      {lines[change.line - 1].strip()}", flush=True)
         print(f"{count} changes, {len(self.survived)} not noticed", flush=True)
 
-    def _tried(self, change: Change, items: list[Any]) -> str:
+    def _tried(self, change: Change | None, items: list[Any]) -> str:
         pid = os.fork()
         if not pid:
             self._child(change, items)
         _, status = os.waitpid(pid, 0)
-        return {0: "SURVIVED", 2: "OUT OF TIME"}.get(os.waitstatus_to_exitcode(status), "killed")
+        verdicts = {0: "SURVIVED", 2: "OUT OF TIME", 3: "NOT PUT IN"}
+        return verdicts.get(os.waitstatus_to_exitcode(status), "killed")
 
-    def _child(self, change: Change, items: list[Any]) -> None:
-        """Never returns: 0 when no test failed."""
+    def _child(self, change: Change | None, items: list[Any]) -> None:
+        """Never returns: 0 when no test failed, 3 when none could."""
         # A change may make an endless loop, and then what it hangs in is stopped: it was noticed.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(2 * BUDGET)
+        # Its thread stayed with whoever forked.
+        SyncToAsync.single_thread_executor = ThreadPoolExecutor(max_workers=1)
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, 1), os.dup2(nothing, 2)
         try:
-            put_in(sys.modules[_name(self.path)], change)
+            if change is not None and not self._put_in(change):
+                os._exit(3)
             self.failed, began = False, time.monotonic()
+            # What is still set up is for the test that came first then, of another file perhaps.
+            items[0].session._setupstate.teardown_exact(items[0])
             for number, item in enumerate(items):
                 self._run(item, items[(number + 1) % len(items)])
                 if self.failed:
@@ -401,6 +436,15 @@ class Mutants:
         except BaseException:
             os._exit(1)
         os._exit(0)
+
+    def _put_in(self, change: Change) -> bool:
+        try:
+            return put_in(sys.modules[_name(self.path)], change)
+        except Exception:
+            # A module that cannot be imported is noticed; anything else is our own fault.
+            if change.is_in_function:
+                return False
+            raise
 
 
 def _name(path: Path) -> str:

@@ -6,7 +6,6 @@ reason and a name. Prices are added, never edited.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -125,12 +124,11 @@ class WalletAdmin(ReadOnlyPage):
         """The form that gives or takes credits; sent twice, it moves them once."""
         wallet = get_object_or_404(Wallet.objects.select_related("user"), pk=object_id)
         form = MoveForm(request.POST or None)
-        if request.method == "POST" and form.is_valid() and self._move(request, wallet, form):
+        if form.is_valid() and self._move(request, wallet, form):
             return redirect("admin:credits_wallet_change", wallet.pk)
         context = {
             **self.admin_site.each_context(request),
             "title": _("Grant or adjust credits"),
-            "opts": self.opts,
             "wallet": wallet,
             "form": form,
             "available": prices.format_credits(wallet.available),
@@ -209,9 +207,6 @@ class PriceAdmin(Page):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-    def get_exclude(self, request: HttpRequest, obj: Price | None = None) -> Iterable[str] | None:
-        return None if obj else ("created_by",)
 
     def save_model(self, request: HttpRequest, obj: Price, form: Any, change: bool) -> None:
         obj.created_by = cast(User, request.user)

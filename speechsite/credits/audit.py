@@ -139,7 +139,7 @@ def _jobs() -> QuerySet[Any, Any]:
             captures=Count("pk", filter=Q(kind=Kind.CAPTURE)),
             releases=Count("pk", filter=Q(kind=Kind.RELEASE)),
             endings=Count("pk", filter=Q(kind__in=(Kind.CAPTURE, Kind.RELEASE))),
-            left=Coalesce(Sum("held_delta"), 0),
+            left=Sum("held_delta"),
             captured=-Coalesce(Sum("held_delta", filter=Q(kind=Kind.CAPTURE)), 0),
             refunded=Coalesce(Sum("available_delta", filter=Q(kind=Kind.REFUND)), 0),
         )

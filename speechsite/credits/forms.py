@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.utils import timezone
@@ -17,7 +17,7 @@ from unfold.widgets import (
 from speechsite.accounts.models import User
 from speechsite.core.ids import new_token
 from speechsite.credits import ledger
-from speechsite.credits.models import MILLI, LedgerEntry, Price, Wallet
+from speechsite.credits.models import MILLI, Price, Wallet
 from speechsite.upstreams.models import Offer
 
 LARGEST = Decimal("1000000000")
@@ -52,7 +52,7 @@ class MoveForm(forms.Form):
             raise forms.ValidationError(_("Zero credits are nothing to move."))
         return amount
 
-    def move(self, wallet: Wallet, *, actor: User) -> LedgerEntry:
+    def move(self, wallet: Wallet, *, actor: User) -> None:
         """Grant what is above zero, adjust by what is below. Raises CreditError."""
         millicredits = int(self.cleaned_data["amount"] * MILLI)
         verb = ledger.grant if millicredits > 0 else ledger.adjust
@@ -65,7 +65,6 @@ class MoveForm(forms.Form):
         )
         if entry.available_delta != millicredits:
             raise ledger.CreditError(_("This form was sent before with another amount."))
-        return entry
 
 
 class PriceForm(forms.ModelForm):
@@ -82,9 +81,8 @@ class PriceForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields.get("model")
-        if isinstance(field, forms.ChoiceField):
-            field.choices = [(slug, slug) for slug in _models()]
+        field = cast(forms.ChoiceField, self.fields["model"])
+        field.choices = [(slug, slug) for slug in _models()]
 
     def clean_valid_from(self) -> Any:
         return max(self.cleaned_data["valid_from"], timezone.now())

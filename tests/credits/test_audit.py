@@ -16,14 +16,21 @@ from speechsite.credits.models import LedgerEntry, Wallet
 JOB = UUID(int=7)
 
 
-def problems(*open_jobs: tuple[UUID, int]) -> set[str]:
-    return {found.problem for found in audit.audit(lambda: open_jobs)}
+def said(*open_jobs: tuple[UUID, int]) -> set[str]:
+    """All that the audit says, with its figures."""
+    return {str(found) for found in audit.audit(lambda: open_jobs)}
 
 
-def forge(wallet: Wallet, kind: str, available: int, held: int, job: UUID | None = JOB) -> None:
+def of_job(*problems: str) -> set[str]:
+    return {f"job {JOB}: {problem}" for problem in problems}
+
+
+def forge(
+    wallet: Wallet, kind: str, available: int, held: int, job: UUID | None = JOB
+) -> LedgerEntry:
     """An entry whose movement reaches the pockets, past the ledger's rules."""
     was = Wallet.objects.get(pk=wallet.pk)
-    LedgerEntry.objects.create(
+    forged = LedgerEntry.objects.create(
         wallet=wallet,
         kind=kind,
         available_delta=available,
@@ -35,17 +42,23 @@ def forge(wallet: Wallet, kind: str, available: int, held: int, job: UUID | None
     Wallet.objects.filter(pk=wallet.pk).update(
         available=was.available + available, held=was.held + held
     )
+    return forged
 
 
 def test_an_empty_site_adds_up(db: None) -> None:
     assert audit.audit() == []
 
 
+def test_a_wallet_that_nothing_moved_adds_up(eve: User) -> None:
+    Wallet.objects.create(user=eve)
+    assert audit.audit() == []
+
+
 def test_an_honest_ledger_adds_up(wallet: Wallet) -> None:
     ledger.hold(wallet, 5, key="hold", job_id=JOB)
-    assert problems((JOB, 5)) == set()
+    assert said((JOB, 5)) == set()
     ledger.settle(wallet, job_id=JOB, captured=2)
-    assert problems() == set()
+    assert said() == set()
 
 
 @pytest.mark.parametrize("pocket", ["available", "held"])
@@ -84,23 +97,49 @@ def test_a_balance_that_is_not_the_sum_up_to_its_entry_is_found(
 def test_an_ending_without_a_hold_is_found(ledger_may_be_wrong: None, wallet: Wallet) -> None:
     ledger.hold(wallet, 5, key="hold", job_id=UUID(int=8))
     forge(wallet, "capture", 0, -5)
-    assert problems((UUID(int=8), 5)) == {
-        "it has not exactly one hold",
-        "its ending is not its hold",
-    }
+    assert said((UUID(int=8), 5)) == of_job(
+        "it has not exactly one hold (expected 1, found 0)",
+        "its ending is not its hold (expected 0, found -5)",
+    )
 
 
-def test_a_charge_that_is_not_the_hold_is_found(ledger_may_be_wrong: None, wallet: Wallet) -> None:
+def test_a_refund_of_a_job_that_never_was_is_found(
+    ledger_may_be_wrong: None, wallet: Wallet
+) -> None:
+    forge(wallet, "refund", 5, 0)
+    assert said() == of_job(
+        "it has not exactly one hold (expected 1, found 0)",
+        "more was refunded than charged (expected 0, found 5)",
+    )
+
+
+@pytest.mark.parametrize(("kind", "available"), [("capture", 0), ("release", 4)])
+def test_an_ending_that_is_not_the_hold_is_found(
+    ledger_may_be_wrong: None, wallet: Wallet, kind: str, available: int
+) -> None:
     ledger.hold(wallet, 5, key="hold", job_id=JOB)
-    forge(wallet, "capture", 0, -3)
-    assert problems() == {"its ending is not its hold"}
+    forge(wallet, kind, available, -4)
+    assert said() == of_job("its ending is not its hold (expected 0, found 1)")
+
+
+def test_an_ending_without_a_hold_is_found_when_it_moved_nothing(
+    ledger_may_be_wrong: None, wallet: Wallet
+) -> None:
+    forge(wallet, "capture", 0, 0)
+    assert said() == of_job("it has not exactly one hold (expected 1, found 0)")
+
+
+def test_a_refund_of_work_under_way_is_found(ledger_may_be_wrong: None, wallet: Wallet) -> None:
+    ledger.hold(wallet, 5, key="hold", job_id=JOB)
+    forge(wallet, "refund", 1, 0)
+    assert said((JOB, 5)) == of_job("more was refunded than charged (expected 0, found 1)")
 
 
 def test_a_refund_above_the_charge_is_found(ledger_may_be_wrong: None, wallet: Wallet) -> None:
     ledger.hold(wallet, 5, key="hold", job_id=JOB)
     ledger.settle(wallet, job_id=JOB, captured=2)
     forge(wallet, "refund", 3, 0)
-    assert problems() == {"more was refunded than charged"}
+    assert said() == of_job("more was refunded than charged (expected 2, found 3)")
 
 
 def test_a_job_that_ends_in_another_wallet_is_found(
@@ -110,24 +149,28 @@ def test_a_job_that_ends_in_another_wallet_is_found(
     ledger.hold(other, 5, key="other", job_id=UUID(int=8))
     ledger.hold(wallet, 5, key="hold", job_id=JOB)
     forge(other, "capture", 0, -5)
-    assert problems((UUID(int=8), 5)) == {"its entries are in several wallets"}
+    assert said((UUID(int=8), 5)) == of_job(
+        "its entries are in several wallets (expected 1, found 2)"
+    )
 
 
-def test_two_endings_of_one_kind_are_named() -> None:
+@pytest.mark.parametrize(
+    "endings", [{"captures": 2, "releases": 0}, {"captures": 0, "releases": 2}]
+)
+def test_two_endings_of_one_kind_are_named(endings: dict[str, int]) -> None:
     # The unique constraint keeps this from the database; the audit would still see it.
     job = {
         "job_id": JOB,
         "wallets": 1,
         "holds": 1,
-        "captures": 2,
-        "releases": 0,
         "endings": 2,
         "left": 0,
         "captured": 5,
         "refunded": 0,
+        **endings,
     }
-    (found,) = audit._problems_of_job(job)
-    assert found.problem == "it ended more than once"
+    found = {str(one) for one in audit._problems_of_job(job)}
+    assert found == of_job("it ended more than once (expected 1, found 2)")
 
 
 @pytest.mark.parametrize(
@@ -137,27 +180,34 @@ def test_an_entry_that_lost_its_job_is_found(
     ledger_may_be_wrong: None, wallet: Wallet, kind: str, available: int, held: int
 ) -> None:
     ledger.hold(wallet, 5, key="hold", job_id=JOB)
-    forge(wallet, kind, available, held, job=None)
-    assert problems((JOB, 5)) == {f"a {kind} names no job"}
+    lost = forge(wallet, kind, available, held, job=None)
+    assert said((JOB, 5)) == {f"entry {lost.pk}: a {kind} names no job (expected 1, found 0)"}
 
 
 def test_a_hold_for_nothing_is_found(wallet: Wallet) -> None:
-    ledger.hold(wallet, 5, key="hold")
-    assert problems() == {"a hold names no job"}
+    lost = ledger.hold(wallet, 5, key="hold")
+    assert said() == {f"entry {lost.pk}: a hold names no job (expected 0, found 5)"}
 
 
 def test_a_hold_whose_job_is_not_open_is_found(wallet: Wallet) -> None:
     ledger.hold(wallet, 5, key="hold", job_id=JOB)
-    assert problems() == {"credits are held and it is not open"}
+    assert said() == of_job("credits are held and it is not open (expected 0, found 5)")
 
 
 def test_an_open_job_without_a_hold_is_found(wallet: Wallet) -> None:
-    assert problems((JOB, 5)) == {"it is open and nothing is held"}
+    assert said((JOB, 5)) == of_job("it is open and nothing is held (expected 5, found 0)")
 
 
 def test_a_hold_that_is_not_the_quote_is_found(wallet: Wallet) -> None:
     ledger.hold(wallet, 5, key="hold", job_id=JOB)
-    assert problems((JOB, 6)) == {"the hold is not its quote"}
+    assert said((JOB, 6)) == of_job("the hold is not its quote (expected 6, found 5)")
+
+
+def test_work_that_costs_nothing_has_a_hold_as_well(wallet: Wallet) -> None:
+    assert said((JOB, 0)) == of_job("it is open and nothing is held (expected 0, found 0)")
+    ledger.hold(wallet, 0, key="hold", job_id=JOB)
+    assert said((JOB, 0)) == set()
+    assert said() == of_job("credits are held and it is not open (expected 0, found 0)")
 
 
 def test_open_jobs_and_holds_are_paired_in_order(wallet: Wallet) -> None:

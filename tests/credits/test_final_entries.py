@@ -10,13 +10,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from speechsite.credits.models import LedgerEntry, Wallet
+from speechsite.accounts.models import User
+from speechsite.credits import ledger
+from speechsite.credits.models import AuditRun, LedgerEntry, Price, Wallet
 
 ROOT = Path(__file__).resolve().parents[2]
 REPLACING = (
@@ -171,23 +174,32 @@ def test_an_entry_moves_as_its_kind_says(
     )
 
 
-def test_the_models_refuse_what_only_the_ledger_may_do(wallet: Wallet, ada) -> None:
+def test_the_models_refuse_what_only_the_ledger_may_do(wallet: Wallet, ada: User) -> None:
     entry = wallet.entries.latest("id")
     for change in (
         entry.save,
         entry.delete,
         LedgerEntry.objects.all().delete,
         lambda: LedgerEntry.objects.update(reason="prettier"),
-        wallet.save,
-        lambda: Wallet(user=ada, available=5).save(),
     ):
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match="ledger entries are final"):
             change()
+    with pytest.raises(TypeError, match="a wallet changes only through the ledger"):
+        wallet.save()
+    for pocket in ("available", "held"):
+        with pytest.raises(TypeError, match="a wallet is opened empty"):
+            Wallet(user=ada, **{pocket: 5}).save()
 
 
 def test_rows_say_what_they_are(wallet: Wallet) -> None:
     assert str(wallet) == "ada@example.com: 100"
     assert str(wallet.entries.earliest("id")) == "grant +1000 / +0"
+    assert str(ledger.hold(wallet, 306, key="hold")) == "hold -0.306 / +0.306"
+    night = datetime(2026, 5, 30, 3, tzinfo=UTC)
+    assert str(AuditRun(finished_at=night, differences=2)) == "2026-05-30 03:00: 2"
+    assert str(Price(model="basic", unit="second", millicredits_per_unit=9)) == (
+        "basic: 9 m¢/second"
+    )
 
 
 def sources() -> Iterator[Path]:

@@ -53,6 +53,17 @@ def test_who_moved_credits_and_why_is_written_down(wallet: Wallet, ben: User) ->
         assert (entry.reason, entry.actor) == ("as agreed", ben)
 
 
+def test_what_was_received_came_from_outside(wallet: Wallet, ada: User, eve: User) -> None:
+    """The welcome, grants, vouchers and adjustments; no job takes of it or adds to it."""
+    job = uuid4()
+    ledger.grant(wallet, 7, key="v", kind="voucher")
+    ledger.hold(wallet, 10, key="h", job_id=job)
+    ledger.settle(wallet, job_id=job, captured=4)
+    ledger.refund(wallet, 4, key="r", job_id=job, reason="bad", actor=ada)
+    assert ledger.received(wallet) == 100_007
+    assert ledger.received(Wallet.objects.create(user=eve)) == 0
+
+
 @pytest.mark.parametrize("captured", [0, 4, 10])
 def test_an_ending_comes_back_as_it_was_whatever_parts_it_has(
     wallet: Wallet, captured: int

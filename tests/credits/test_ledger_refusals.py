@@ -84,7 +84,16 @@ def test_a_hold_beyond_the_wallet_says_both_figures(wallet: Wallet, needed: int)
     with pytest.raises(ledger.InsufficientCredits) as refusal:
         ledger.hold(wallet, needed, key="too much", job_id=uuid4())
     assert (refusal.value.needed, refusal.value.available) == (needed, 100_000)
+    assert str(refusal.value) == f"{needed} millicredits are needed and 100000 are there"
     assert state(wallet) == before
+
+
+@pytest.mark.parametrize(("needed", "available", "missing"), [(5, 3, 2), (5, 5, 0), (5, 9, 0)])
+def test_nothing_is_missing_when_credits_came_in_meanwhile(
+    needed: int, available: int, missing: int
+) -> None:
+    refusal = ledger.InsufficientCredits(needed=needed, available=available)
+    assert refusal.missing == missing
 
 
 def test_what_is_held_cannot_be_spent_or_taken_again(wallet: Wallet, ada: User) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from threading import Barrier, Thread
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -84,6 +85,19 @@ def test_of_an_account_nobody_vouches_for_they_buy_built_in_work(zoe: User) -> N
     assert not may_buy(zoe)
 
 
+def test_work_that_costs_nothing_needs_nobodys_word(zoe: User) -> None:
+    wallet = ledger.open_wallet(zoe)
+    welcome.check_buys(wallet, family="elevenlabs", millicredits=0)
+    assert not may_buy(zoe)
+
+
+def test_the_refusal_says_what_is_needed_and_that_nothing_of_it_is_there(zoe: User) -> None:
+    with pytest.raises(ledger.RestrictedCredits) as refused:
+        welcome.check_buys(ledger.open_wallet(zoe), family="elevenlabs", millicredits=5)
+    assert (refused.value.needed, refused.value.available, refused.value.missing) == (5, 0, 5)
+    assert "built-in voices" in welcome.explanation()
+
+
 def test_a_confirmed_address_opens_everything_for_good(zoe: User) -> None:
     ledger.open_wallet(zoe)
     confirm(zoe)
@@ -102,6 +116,22 @@ def test_any_other_credits_open_everything(zoe: User, ada: User, verb: str) -> N
     assert may_buy(zoe)
 
 
+def test_what_one_person_is_given_vouches_for_nobody_else(zoe: User, ben: User) -> None:
+    ledger.open_wallet(zoe)
+    ledger.grant(ledger.open_wallet(ben), 1, key="k")
+    assert may_buy(ben)
+    assert not may_buy(zoe)
+    assert not Wallet.objects.get(user=zoe).buys_everything
+
+
+def test_credits_that_come_back_from_a_job_vouch_for_nobody(zoe: User, ada: User) -> None:
+    wallet, job = ledger.open_wallet(zoe), uuid4()
+    ledger.hold(wallet, 10, key="h", job_id=job)
+    ledger.settle(wallet, job_id=job, captured=6)
+    ledger.refund(wallet, 6, key="r", job_id=job, reason="r", actor=ada)
+    assert not may_buy(zoe)
+
+
 def test_credits_taken_back_vouch_for_nobody(zoe: User, ada: User) -> None:
     wallet = ledger.open_wallet(zoe)
     ledger.adjust(wallet, -5, key="k", reason="r", actor=ada)
@@ -114,6 +144,26 @@ def test_the_operator_may_let_them_buy_everything(zoe: User, settings: Any) -> N
     assert may_buy(zoe)
     settings.WELCOME_CREDITS_BUY = "builtin"
     assert not may_buy(zoe)
+
+
+@pytest.mark.parametrize(
+    ("family", "buy", "is_let_through", "may"),
+    [
+        ("builtin", "builtin", False, True),
+        ("elevenlabs", "builtin", False, False),
+        ("elevenlabs", "builtin", True, True),
+        ("elevenlabs", "everything", False, True),
+    ],
+)
+def test_the_pages_ask_for_nothing_that_would_be_refused(
+    zoe: User, settings: Any, family: str, buy: str, is_let_through: bool, may: bool
+) -> None:
+    settings.WELCOME_CREDITS_BUY = buy
+    wallet = ledger.open_wallet(zoe)
+    Wallet.objects.update(buys_everything=is_let_through)
+    wallet.refresh_from_db()
+    assert welcome.pays_for(wallet, family) is may
+    assert may_buy(zoe, family) is may
 
 
 def test_once_the_answer_is_yes_the_ledger_is_not_asked(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from jobs import audits, tasks
+from jobs.models import Job
 from speechsite.accounts.models import User
 from speechsite.credits.models import AuditRun, Wallet
 from speechsite.duties import routines
@@ -50,6 +52,12 @@ def test_a_night_is_written_down(wallet: Wallet) -> None:
     last = audits.latest()
     assert last is not None
     assert (last.wallets, last.entries, last.differences, last.problems) == (1, 2, 0, [])
+
+
+def test_work_under_way_is_paired_with_its_holds(place: Callable[..., Job]) -> None:
+    for number in range(5):
+        place(f"Order number {number}.")
+    assert audits.run().problems == []
 
 
 def test_a_difference_is_written_down_and_is_an_error_in_the_log(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -64,6 +65,34 @@ def test_canceled_work_counts_with_what_was_charged(place: Place, key: ApiKey) -
     assert in_all(key) == 0
 
 
+def spoken(job: Job) -> Job:
+    """The job with all its sound."""
+    for segment in job.segments.all():
+        lifecycle.record(claimed(segment), Delivered("jobs/a.mp3", "mp3_44100_128", 700, size=9))
+    if Job.objects.filter(pk=job.pk, is_joinable=True).exists():
+        lifecycle.finish(job, audio="jobs/b.mp3", size=9, duration_ms=9, peaks=[1])
+    job.refresh_from_db()
+    return job
+
+
+def test_delivered_work_counts_with_what_was_charged(place: Place, key: ApiKey) -> None:
+    job = spoken(place(api_key=key))
+    assert (job.state, job.charged) == ("succeeded", job.quoted)
+    assert in_all(key) == job.charged
+
+
+def test_what_was_given_back_is_taken_off_what_one_job_cost(place: Place, ada: User) -> None:
+    returned, kept = spoken(place()), spoken(place())
+    canceled = place()
+    lifecycle.cancel(canceled)
+    ledger.refund(ada.wallet, 3, key="r", job_id=returned.pk, reason="bad", actor=ada)
+    assert dict(Job.objects.values_list("pk", spending.NET)) == {
+        returned.pk: returned.charged - 3,
+        kept.pk: kept.charged,
+        canceled.pk: 0,
+    }
+
+
 def test_work_that_failed_gives_the_cap_back(place: Place, key: ApiKey) -> None:
     kept, failed = place(api_key=key), place(api_key=key)
     for _ in range(2):
@@ -95,6 +124,15 @@ def test_other_keys_do_not_count(place: Place, ada: User, key: ApiKey) -> None:
     assert spending.by_key([key, other])[key.pk] == Spent()
 
 
+def test_what_somebody_elses_key_spends_is_not_asked_for(
+    place: Place, key: ApiKey, ben: User
+) -> None:
+    own = place(api_key=key)
+    place("Ben's words.", user=ben, api_key=keys.issue_key(ben)[0])
+    assert in_all(key) == own.quoted
+    assert spending.by_key([key])[key.pk].in_all == own.quoted
+
+
 def test_days_and_months_have_their_own_sums(place: Place, key: ApiKey) -> None:
     month = spending.calendar().month
     with time_machine.travel(month - timedelta(seconds=1), tick=False):
@@ -108,6 +146,14 @@ def test_days_and_months_have_their_own_sums(place: Place, key: ApiKey) -> None:
     assert spent.today == today.quoted
     assert spent.this_month == first.quoted + today.quoted
     assert spent.in_all == long_ago.quoted + first.quoted + today.quoted
+
+
+def test_a_new_month_begins_with_nothing(place: Place, key: ApiKey) -> None:
+    with time_machine.travel(datetime(2026, 5, 31, 23, tzinfo=UTC), tick=False):
+        may = place(api_key=key)
+    with time_machine.travel(datetime(2026, 6, 1, 0, tzinfo=UTC), tick=False):
+        assert spending.of_key(key) == Spent(0, 0, may.quoted)
+        assert spending.by_key([key]) == {key.pk: Spent(0, 0, may.quoted)}
 
 
 def test_work_that_ends_on_another_day_counts_where_it_began(place: Place, key: ApiKey) -> None:
@@ -163,6 +209,31 @@ def test_the_calendar_holds_this_moment() -> None:
     assert now.next_month.day == 1
 
 
+@pytest.mark.parametrize(
+    ("zone", "now", "day", "next_day", "month", "next_month"),
+    [
+        ("UTC", "2026-05-01 00:00", "05-01", "05-02", "05-01", "06-01"),
+        ("UTC", "2026-01-31 23:59:58.765", "01-31", "02-01", "01-01", "02-01"),
+        ("UTC", "2026-02-28 12:34", "02-28", "03-01", "02-01", "03-01"),
+        ("Asia/Kolkata", "2026-05-31 18:30", "06-01", "06-02", "06-01", "07-01"),
+        ("America/Los_Angeles", "2026-06-01 06:59", "05-31", "06-01", "05-01", "06-01"),
+        # The clock is set forward: that day has 23 hours.
+        ("Europe/Berlin", "2026-03-29 12:00", "03-29", "03-30", "03-01", "04-01"),
+    ],
+)
+def test_days_and_months_begin_at_the_sites_own_midnight(
+    zone: str, now: str, day: str, next_day: str, month: str, next_month: str
+) -> None:
+    def midnight(date: str) -> datetime:
+        return datetime.fromisoformat(f"2026-{date}").replace(tzinfo=ZoneInfo(zone))
+
+    moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    with override_settings(TIME_ZONE=zone), time_machine.travel(moment, tick=False):
+        assert spending.calendar() == spending.Calendar(
+            midnight(day), midnight(next_day), midnight(month), midnight(next_month)
+        )
+
+
 @pytest.mark.parametrize("rotations", [0, 12])
 def test_caps_are_read_in_two_questions(
     place: Place, ada: User, rotations: int, django_assert_num_queries: Any
@@ -182,9 +253,10 @@ def test_the_audit_sees_a_sum_that_is_not_that_of_its_jobs(place: Place, key: Ap
     job = place(api_key=key)
     KeyDay.objects.update(millicredits=job.quoted + 1)
     found = audits.run()
-    assert found.differences == 1
-    assert f"key {key.pk}" in found.problems[0]
-    assert f"expected {job.quoted}, found {job.quoted + 1}" in found.problems[0]
+    assert found.problems == [
+        f"key {key.pk} since {job.created_at:%Y-%m-%d %H:%M}: what it spent is not the sum of its"
+        f" jobs (expected {job.quoted}, found {job.quoted + 1})"
+    ]
     with pytest.raises(SystemExit):
         call_command("auditcredits")
     KeyDay.objects.update(millicredits=job.quoted)
@@ -198,7 +270,22 @@ def test_the_audit_sees_jobs_that_are_in_no_sum(
     lifecycle.cancel(place(api_key=keys.issue_key(key.user)[0]))  # it cost nothing
     KeyDay.objects.all().delete()
     [found] = spending.differences()
-    assert (found.subject, found.expected, found.found) == (f"key {key.pk}", 0, job.quoted)
+    assert str(found) == (
+        f"key {key.pk}: jobs of it are in no sum (expected 0, found {job.quoted})"
+    )
+
+
+def test_the_audit_sees_a_job_from_before_the_first_sum(
+    place: Place, key: ApiKey, ledger_may_be_wrong: None
+) -> None:
+    place(api_key=keys.issue_key(key.user)[0])
+    job = place(api_key=key)
+    later = job.created_at + timedelta(seconds=1)
+    KeyDay.objects.filter(api_key=key).update(since=later, millicredits=0)
+    [found] = spending.differences()
+    assert str(found) == (
+        f"key {key.pk}: jobs of it are in no sum (expected 0, found {job.quoted})"
+    )
 
 
 def filled() -> list[tuple[Any, ...]]:
