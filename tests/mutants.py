@@ -20,12 +20,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
 import pytest
+from asgiref.sync import SyncToAsync
 
 ROOT = Path(__file__).resolve().parents[1]
 BUDGET = 180  # seconds that the tests of one change may take
@@ -351,6 +353,9 @@ class Mutants:
     def _look(self, tests: list[tuple[float, set[int], Any]]) -> None:
         from django.db import connections
 
+        from speechsite.core import hands
+
+        hands.end()
         connections.close_all()
         database = Path(str(connections["default"].settings_dict["NAME"]))
         kept = database.with_suffix(".kept")
@@ -389,6 +394,8 @@ class Mutants:
         signal.alarm(2 * BUDGET)
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, 1), os.dup2(nothing, 2)
+        # Its thread stayed behind at the fork, and whoever gives it work would wait for ever.
+        SyncToAsync.single_thread_executor = ThreadPoolExecutor(1)
         try:
             put_in(sys.modules[_name(self.path)], change)
             self.failed, began = False, time.monotonic()
