@@ -15,10 +15,11 @@ import pytest
 import time_machine
 from django_q.models import OrmQ
 
-from jobs import files, lifecycle, outbound
+from jobs import files, lifecycle, outbound, spending
 from jobs.models import Delivery, Job, JobEvent, Segment, Upload
 from jobs.outcomes import Accepted, Delivered, Refused
 from jobs.states import FINAL_JOB, LIVE_JOB, JobState, SegmentState
+from speechsite.accounts import keys
 from speechsite.accounts.models import User
 from speechsite.credits.models import LedgerEntry, Price, Wallet
 from speechsite.duties.models import Duty
@@ -225,15 +226,18 @@ def test_a_failed_job_is_joined_from_what_came_late(job: Job) -> None:
     }  # fmt: skip
 
 
-def test_a_piece_that_is_all_of_its_job_ends_it(short: Job) -> None:
+@pytest.mark.parametrize("state", sorted(LIVE_JOB))
+def test_a_piece_that_is_all_of_its_job_ends_it(short: Job, state: str) -> None:
+    set_all(Job, state=state)
     piece = held(short)
     found = written(short, lambda: lifecycle.record(piece, as_ordered(short)))
+    is_first = state == JobState.QUEUED
     assert found.job == {
-        "state": "succeeded", "started_at": NOW, "finished_at": NOW, "audio": "jobs/x.mp3",
-        "audio_bytes": 77, "duration_ms": 500, "charged": short.quoted,
+        "state": "succeeded", "finished_at": NOW, "audio": "jobs/x.mp3", "audio_bytes": 77,
+        "duration_ms": 500, "charged": short.quoted, **({"started_at": NOW} if is_first else {}),
     }  # fmt: skip
     assert found.told == [
-        ("started", None, {}), ("segment_done", 0, {"index": 0}),
+        *([("started", None, {})] if is_first else []), ("segment_done", 0, {"index": 0}),
         ("succeeded", None, {"charged": short.quoted, "problems": 0}),
     ]  # fmt: skip
     assert (found.webhooks, found.wakes) == (["generation.succeeded"], 0)
@@ -312,9 +316,9 @@ def test_a_late_piece_says_so_where_it_was_kept(job: Job, state: str) -> None:
 ])  # fmt: skip
 def test_nobody_gets_what_nobody_is_to_have(job: Job, columns: dict[str, Any]) -> None:
     piece = given_up(job, **columns)
-    told: list[bool] = []
-    assert written(job, lambda: told.append(lifecycle.deliver_late(piece, SOUND))) == Written()
-    assert told == [False]
+    said: list[bool] = []
+    found = written(job, lambda: said.append(lifecycle.deliver_late(piece, SOUND)))
+    assert (found, said) == (Written(), [False])
 
 
 @pytest.mark.parametrize(
@@ -324,9 +328,9 @@ def test_nobody_gets_what_nobody_is_to_have(job: Job, columns: dict[str, Any]) -
 def test_only_a_lost_piece_comes_late(job: Job, state: str, audio: str) -> None:
     given_up(job, JobState.FAILED)
     piece = set_piece(job, 1, state=state, audio=audio)
-    told: list[bool] = []
-    assert written(job, lambda: told.append(lifecycle.deliver_late(piece, SOUND))) == Written()
-    assert told == [False]
+    said: list[bool] = []
+    found = written(job, lambda: said.append(lifecycle.deliver_late(piece, SOUND)))
+    assert (found, said) == (Written(), [False])
 
 
 # --- finish ----------------------------------------------------------------------------------
@@ -380,6 +384,7 @@ def test_an_earlier_result_goes_unless_a_piece_is_it(
 ) -> None:
     set_all(Job, audio="jobs/beside.mp3")
     spoken(job)
+    set_piece(job, 1, audio="jobs/q.flac")
     Job.objects.filter(pk=job.pk).update(audio=earlier)
     assert written(job, lambda: lifecycle.finish(job, **RESULT)).files == gone
 
@@ -433,7 +438,9 @@ def test_fail(job: Job, state: str) -> None:
     set_all(Job, is_joinable=True)
     code, message = "c" * 60, "N\0o. " + LONG
     short_message = ("No. " + LONG)[:300]
-    found = written(job, lambda: lifecycle.fail(job, code=code, message=message))
+    said: list[bool] = []
+    found = written(job, lambda: said.append(lifecycle.fail(job, code=code, message=message)))
+    assert said == [True]
     assert found == Written(
         job={
             "state": "failed", "finished_at": NOW, "failure_code": "c" * 40,
@@ -472,7 +479,9 @@ def test_cancel_what_cannot_be_heard(job: Job) -> None:
 @pytest.mark.parametrize("state", sorted(FINAL_JOB))
 def test_what_is_over_is_neither_failed_nor_canceled(job: Job, state: str) -> None:
     Job.objects.filter(pk=job.pk).update(state=state)
-    assert written(job, lambda: lifecycle.fail(job, code="x", message="y")) == Written()
+    said: list[bool] = []
+    found = written(job, lambda: said.append(lifecycle.fail(job, code="x", message="y")))
+    assert (found, said) == (Written(), [False])
     assert written(job, lambda: lifecycle.cancel(job)) == Written()
 
 
@@ -629,6 +638,15 @@ def test_a_provider_of_one_model_does_not_keep_another_waiting(place: Place) -> 
     assert Segment.objects.get(pk=sold.pk).state == S.WAITING
 
 
+def test_what_is_not_due_before_its_time_is_over_is_given_up(place: Place) -> None:
+    """Also beside what is tried once more: a provider asked to be left alone that long."""
+    due, later = place().segments.get(), place().segments.get()
+    overdue(due, due_at=NOW)
+    overdue(later)
+    assert expired() == 1
+    assert Segment.objects.get(pk=due.pk).state == S.WAITING
+
+
 # --- turns and charges ------------------------------------------------------------------------
 
 
@@ -667,3 +685,21 @@ def test_the_delivered_share_is_charged_as_it_was_quoted(place: Place, wallet: W
     missing = 3 * job.segments.get(index=1).units
     assert lifecycle.finish(job, **RESULT)
     assert charges(job) == [("capture", missing - job.quoted), ("release", -missing)]
+
+
+@pytest.mark.parametrize("end", ["fail", "cancel", "finish"])
+def test_what_a_key_is_taken_to_have_spent_is_what_was_charged(
+    place: Place, ada: User, wallet: Wallet, end: str
+) -> None:
+    key, _ = keys.issue_key(ada)
+    Offer.objects.update(max_characters=150)
+    job = place(TEXT, api_key=key)
+    lifecycle.record(held(job), SOUND)
+    if end == "fail":
+        lifecycle.fail(job, code="x", message="y")
+    elif end == "cancel":
+        lifecycle.cancel(job)
+    else:
+        lifecycle.finish(job, **RESULT)
+    charged = 0 if end == "fail" else job.segments.get(index=0).units
+    assert spending.of_key(key).in_all == charged
