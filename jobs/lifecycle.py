@@ -287,12 +287,11 @@ def _note_ends(job: Job, state: str, ended: Sequence[tuple[Segment, Delivered | 
     events.tell_all(job, [_end_of(*one) for one in ended])
     if job.segments.filter(state__in=LIVE_SEGMENT).exists():
         return
-    if job.segments.filter(state=SegmentState.DONE).exists():
+    if isinstance(last, Delivered) or job.segments.filter(state=SegmentState.DONE).exists():
         Job.objects.filter(pk=job.pk).update(**_in_turn(job))
         return
-    if isinstance(last, Refused):
-        fail(job, code=last.code, message=last.message)
-        _let_join(job)
+    fail(job, code=last.code, message=last.message)
+    _let_join(job)
 
 
 def _succeed(job: Job, segment: Segment, outcome: Delivered) -> None:
