@@ -32,6 +32,7 @@ def record(segment: Segment, outcome: Delivered) -> bool:
     """Record a stored piece, and say whether its job ended with it."""
     if not lifecycle.record(segment, outcome):
         intake.discard(outcome.audio)
+        return False
     return lifecycle.is_result(segment.job, outcome)
 
 

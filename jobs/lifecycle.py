@@ -202,7 +202,7 @@ def delete(job: Job) -> None:
         # Read under the lock: a join that ends at this moment has its file named here or
         # finds the job deleted and removes the file itself.
         locked = Job.objects.select_for_update().only("audio").get(pk=job.pk)
-        names = [locked.audio, *job.segments.exclude(audio="").values_list("audio", flat=True)]
+        names = [locked.audio, *job.segments.values_list("audio", flat=True)]
         Job.objects.filter(pk=job.pk, deleted_at__isnull=True).update(
             deleted_at=timezone.now(),
             text="",
@@ -287,12 +287,11 @@ def _note_ends(job: Job, state: str, ended: Sequence[tuple[Segment, Delivered | 
     events.tell_all(job, [_end_of(*one) for one in ended])
     if job.segments.filter(state__in=LIVE_SEGMENT).exists():
         return
-    if job.segments.filter(state=SegmentState.DONE).exists():
+    if isinstance(last, Delivered) or job.segments.filter(state=SegmentState.DONE).exists():
         Job.objects.filter(pk=job.pk).update(**_in_turn(job))
         return
-    if isinstance(last, Refused):
-        fail(job, code=last.code, message=last.message)
-        _let_join(job)
+    fail(job, code=last.code, message=last.message)
+    _let_join(job)
 
 
 def _succeed(job: Job, segment: Segment, outcome: Delivered) -> None:
@@ -326,8 +325,6 @@ def _let_join(job: Job) -> None:
     """A job that is over: what can be heard of it, if anything, is put together."""
     if job.segments.with_sound().exists():
         Job.objects.filter(pk=job.pk).update(**_in_turn(job))
-    else:
-        Job.objects.filter(pk=job.pk).update(is_joinable=False)
 
 
 def _of_no_piece(job: Job, audio: str) -> list[str]:

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
-from jobs.models import Segment
+from jobs.models import Segment, SegmentQuerySet
 from jobs.outcomes import (
     Accepted,
     Delivered,
@@ -68,73 +68,67 @@ def printable(text: str) -> str:
 # --- private ---------------------------------------------------------------------------------
 
 
-def _live(segment: Segment, *states: SegmentState) -> Any:
+def _live(segment: Segment, *states: SegmentState) -> SegmentQuerySet:
     """The segment's row, if it is still where an outcome may find it and with the same owner."""
     return Segment.objects.filter(pk=segment.pk, state__in=states, worker=segment.worker)
 
 
-def _accepted(segment: Segment, outcome: Accepted) -> bool:
+def _accepted(segment: Segment, outcome: Accepted) -> int:
     now = timezone.now()
-    return bool(
-        _live(segment, SegmentState.SUBMITTING, SegmentState.UNKNOWN).update(
-            state=SegmentState.RUNNING,
-            upstream_id=printable(outcome.upstream_id)[:200],
-            submitted_at=now,
-            due_at=now + _wait(outcome.due_in),
-            lease_until=None,
-            worker="",
-            waiting_reason="",
-        )
+    return _live(segment, SegmentState.SUBMITTING, SegmentState.UNKNOWN).update(
+        state=SegmentState.RUNNING,
+        upstream_id=printable(outcome.upstream_id)[:200],
+        submitted_at=now,
+        due_at=now + _wait(outcome.due_in),
+        lease_until=None,
+        worker="",
+        waiting_reason="",
     )
 
 
-def _still_running(segment: Segment, outcome: StillRunning) -> bool:
-    return bool(
-        _live(segment, SegmentState.RUNNING, SegmentState.UNKNOWN).update(
-            due_at=timezone.now() + _wait(outcome.due_in),
-            polls=F("polls") + 1,
-            fetches=F("fetches") + int(outcome.fetch_failed),
-            looks=F("looks") + int(outcome.is_missing),
-            lease_until=None,
-            worker="",
-        )
+def _still_running(segment: Segment, outcome: StillRunning) -> int:
+    return _live(segment, SegmentState.RUNNING, SegmentState.UNKNOWN).update(
+        due_at=timezone.now() + _wait(outcome.due_in),
+        polls=F("polls") + 1,
+        fetches=F("fetches") + int(outcome.fetch_failed),
+        looks=F("looks") + int(outcome.is_missing),
+        lease_until=None,
+        worker="",
     )
 
 
-def _delivered(segment: Segment, outcome: Delivered) -> bool:
-    return bool(
-        sql.update(
-            Segment,
-            {"pk": segment.pk, "state": LIVE_SEGMENT - {SegmentState.WAITING}},
-            **sound(segment, outcome),
-            state=SegmentState.DONE,
-            finished_at=timezone.now(),
-            worker="",
-            waiting_reason="",
-        )
+def _delivered(segment: Segment, outcome: Delivered) -> int:
+    return sql.update(
+        Segment,
+        {"pk": segment.pk, "state": LIVE_SEGMENT - {SegmentState.WAITING}},
+        **sound(segment, outcome),
+        state=SegmentState.DONE,
+        finished_at=timezone.now(),
+        worker="",
+        waiting_reason="",
     )
 
 
-def _postponed(segment: Segment, outcome: Postponed) -> bool:
+def _postponed(segment: Segment, outcome: Postponed) -> int:
     now = timezone.now()
     resends = segment.resends + int(outcome.at_risk)
     excluded = list(segment.excluded_channels)
     if outcome.leave_out and segment.channel_id is not None:
         excluded.append(segment.channel_id)
-    return bool(
-        _live(segment, SegmentState.SUBMITTING, SegmentState.RUNNING, SegmentState.UNKNOWN).update(
-            state=SegmentState.WAITING,
-            attempts=segment.attempts if outcome.counts else max(segment.attempts - 1, 0),
-            excluded_channels=excluded,
-            upstream_id="",
-            due_at=now + _wait(outcome.due_in),
-            lease_until=None,
-            worker="",
-            resends=resends,
-            possible_cost=resends > 0,
-            waiting_reason=printable(outcome.reason)[:200],
-            **(_open_again(now) if segment.lost_at is not None else {}),
-        )
+    return _live(
+        segment, SegmentState.SUBMITTING, SegmentState.RUNNING, SegmentState.UNKNOWN
+    ).update(
+        state=SegmentState.WAITING,
+        attempts=segment.attempts if outcome.counts else max(segment.attempts - 1, 0),
+        excluded_channels=excluded,
+        upstream_id="",
+        due_at=now + _wait(outcome.due_in),
+        lease_until=None,
+        worker="",
+        resends=resends,
+        possible_cost=resends > 0,
+        waiting_reason=printable(outcome.reason)[:200],
+        **(_open_again(now) if segment.lost_at is not None else {}),
     )
 
 
@@ -144,27 +138,25 @@ def _open_again(now: datetime) -> dict[str, Any]:
     return {"lost_at": None, "looks": 0, "deadline_at": deadline}
 
 
-def _lost(segment: Segment, outcome: Lost) -> bool:
+def _lost(segment: Segment, outcome: Lost) -> int:
     now = timezone.now()
     # All in all: who waited for one answer that was lost waits half as long for the next.
     patience = settings.UNCLEAR_DEADLINE_SECONDS / (2 if segment.resends else 1)
-    return bool(
-        _live(segment, SegmentState.SUBMITTING, SegmentState.RUNNING).update(
-            state=SegmentState.UNKNOWN,
-            submitted_at=segment.submitted_at or now,
-            lost_at=now,
-            looks=0,
-            due_at=now + timedelta(seconds=2),
-            deadline_at=now + timedelta(seconds=patience),
-            lease_until=None,
-            worker="",
-            possible_cost=True,
-            waiting_reason=printable(outcome.reason)[:200],
-        )
+    return _live(segment, SegmentState.SUBMITTING, SegmentState.RUNNING).update(
+        state=SegmentState.UNKNOWN,
+        submitted_at=segment.submitted_at or now,
+        lost_at=now,
+        looks=0,
+        due_at=now + timedelta(seconds=2),
+        deadline_at=now + timedelta(seconds=patience),
+        lease_until=None,
+        worker="",
+        possible_cost=True,
+        waiting_reason=printable(outcome.reason)[:200],
     )
 
 
-def _refused(segment: Segment, outcome: Refused) -> bool:
+def _refused(segment: Segment, outcome: Refused) -> int:
     changes: dict[str, Any] = {
         "state": SegmentState.FAILED,
         "failure_code": outcome.code[:40],
@@ -176,7 +168,7 @@ def _refused(segment: Segment, outcome: Refused) -> bool:
     }
     if outcome.possible_cost:
         changes["possible_cost"] = True
-    return bool(_live(segment, *LIVE_SEGMENT).update(**changes))
+    return _live(segment, *LIVE_SEGMENT).update(**changes)
 
 
 def _wait(seconds: float) -> timedelta:

@@ -363,7 +363,8 @@ class Mutants:
             lines = set(watch.get_data().lines(str(self.path)) or ())
             if self.failed:
                 print(f"left out, it fails: {item.nodeid}", flush=True)
-            elif lines:
+            else:
+                # Also one that runs none of them: it may read what the module says.
                 tests.append((time.monotonic() - began, lines, item))
         return sorted(tests, key=lambda test: test[0])
 
@@ -379,9 +380,13 @@ class Mutants:
 
         close_elsewhere()
         connections.close_all()
-        database = Path(str(connections["default"].settings_dict["NAME"]))
+        names = connections["default"].settings_dict
+        database = Path(str(names["NAME"]))
         kept = database.with_suffix(".kept")
-        shutil.copy(database, kept)
+        # Where no test asked for one, it is the site's own that stands here.
+        is_for_tests = str(database) == names["TEST"]["NAME"]
+        if is_for_tests:
+            shutil.copy(database, kept)
         source = self.path.read_text(encoding="utf-8")
         lines = source.splitlines()
         count = 0
@@ -394,9 +399,10 @@ class Mutants:
             mine = [item for _, ran, item in tests if ran.intersection(change.lines)]
             if not change.is_in_function:
                 mine = [item for _, _, item in tests]
-            for stale in database.parent.glob(f"{database.name}-*"):
-                stale.unlink()
-            shutil.copy(kept, database)
+            if is_for_tests:
+                for stale in database.parent.glob(f"{database.name}-*"):
+                    stale.unlink()
+                shutil.copy(kept, database)
             verdict = self._tried(change, mine) if mine else "NO TEST"
             if verdict != "killed":
                 self.survived.append(change)
@@ -421,6 +427,8 @@ class Mutants:
         SyncToAsync.single_thread_executor = ThreadPoolExecutor(max_workers=1)
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, 1), os.dup2(nothing, 2)
+        # Its thread stayed behind at the fork, and whoever gives it work would wait for ever.
+        SyncToAsync.single_thread_executor = ThreadPoolExecutor(1)
         try:
             if change is not None and not self._put_in(change):
                 os._exit(3)

@@ -118,6 +118,27 @@ def test_a_sound_that_comes_after_the_job_was_canceled_is_nobodys(place: Place) 
     assert (settled(job).state, job.audio, job.charged) == (JobState.CANCELED, "", 0)
 
 
+def test_a_sound_that_ends_its_job_says_so(place: Place) -> None:
+    job = place()
+    piece = claimed(job.segments.get())
+    sound = replace(delivered(piece), audio_format=job.output_format, size=10)
+    assert ending.record(piece, sound)
+    assert settled(job).audio == sound.audio
+    assert default_storage.exists(sound.audio)
+
+
+def test_a_sound_that_changed_nothing_ends_nothing_and_is_removed(place: Place) -> None:
+    """Its speaker lost the lease: the piece waits for somebody else, and the job goes on."""
+    job = place()
+    piece = claimed(job.segments.get())
+    sound = replace(delivered(piece), audio_format=job.output_format, size=10)
+    job.segments.update(state=SegmentState.WAITING, worker="")
+    assert not ending.record(piece, sound)
+    assert not default_storage.exists(sound.audio)
+    job.refresh_from_db()
+    assert (job.state, job.audio) == (JobState.QUEUED, "")
+
+
 def test_who_leaves_while_an_order_is_written_leaves_a_job_that_ends(open_site: Open) -> None:
     site = open_site("elevenlabs")
     is_placed, may_go_on = threading.Event(), threading.Event()

@@ -227,9 +227,11 @@ def test_only_its_holder_speaks_for_a_piece_and_anybody_brings_its_sound(
 def test_no_other_piece_is_moved(place: Place, piece: Segment) -> None:
     other = set_to(place().segments.get(), state=S.RUNNING, worker="w1")
     for outcome, states in FINDS:
-        set_to(piece, state=sorted(states)[0], worker="w1")
+        for one in (piece, other):
+            set_to(one, state=sorted(states)[0], worker="w1")
+        untouched = Segment.objects.filter(pk=other.pk).values().get()
         assert moves.apply(piece, outcome)
-        assert Segment.objects.get(pk=other.pk).state == S.RUNNING
+        assert Segment.objects.filter(pk=other.pk).values().get() == untouched
 
 
 # --- bounds ----------------------------------------------------------------------------------

@@ -4,14 +4,8 @@ import itertools
 
 import pytest
 
-from jobs.states import (
-    FINAL_JOB,
-    FINAL_SEGMENT,
-    JobState,
-    SegmentState,
-    job_can_move,
-    segment_can_move,
-)
+from jobs import states
+from jobs.states import JobState, SegmentState, job_can_move, segment_can_move
 
 J, S = JobState, SegmentState
 
@@ -38,6 +32,8 @@ def test_a_segment_moves_as_the_table_says(before: SegmentState, after: SegmentS
     assert segment_can_move(before, after) == ((before, after) in SEGMENT_TABLE)
 
 
-def test_what_is_final_never_moves_again() -> None:
-    assert {J.SUCCEEDED, J.FAILED, J.CANCELED} == FINAL_JOB
-    assert {S.DONE, S.FAILED} == FINAL_SEGMENT
+def test_what_is_final_never_moves_again_and_all_else_is_live() -> None:
+    assert {J.SUCCEEDED, J.FAILED, J.CANCELED} == states.FINAL_JOB
+    assert {J.QUEUED, J.PROCESSING} == states.LIVE_JOB
+    assert {S.DONE, S.FAILED} == states.FINAL_SEGMENT
+    assert {S.WAITING, S.SUBMITTING, S.RUNNING, S.UNKNOWN} == states.LIVE_SEGMENT
