@@ -35,7 +35,12 @@ ENTRY_WORDS = {
     "release": _("Returned from"),
     "refund": _("Refunded for"),
 }
-FAMILIES = {"builtin": _("Built in"), "elevenlabs": "ElevenLabs", "minimax": "MiniMax"}
+FAMILIES = {
+    "builtin": _("Built in"),
+    "elevenlabs": "ElevenLabs",
+    "minimax": "MiniMax",
+    "openai": _("Speech server"),
+}
 
 
 @register.simple_tag
