@@ -108,8 +108,7 @@ def test_killing_one_server_in_mid_run_loses_nothing(
     assert job.charged == job.quoted
 
 
-def test_a_server_that_answers_with_a_page_is_tried_and_another_way_is_found(here: Site) -> None:
-    """Its sound is refused, and nothing of it is kept."""
+def test_a_page_in_place_of_sound_fails_the_job_and_costs_nothing(here: Site) -> None:
     here.fakes[FIRST].fault = Fault.AUDIO_HTML
     Channel.objects.filter(slug=SECOND).update(is_enabled=False)
     job = here.place()

@@ -165,6 +165,12 @@ def test_other_servers_are_told_the_rate_and_to_stream() -> None:
     assert fake.spoken[0].items() >= {"sample_rate": 24_000, "stream_format": "audio"}.items()
 
 
+def test_the_language_of_a_voice_is_no_reason_to_refuse() -> None:
+    fake = FakeOpenAI()
+    assert spoken(at(fake), order(language="en-US"))
+    assert "language" not in fake.spoken[0]
+
+
 def test_a_pause_is_not_read_out() -> None:
     fake = FakeOpenAI()
     spoken(at(fake), order(text="One.[pause:2s]Two."))
@@ -172,7 +178,7 @@ def test_a_pause_is_not_read_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{"seed": 1}, {"pronunciations": (("a", "b"),)}, {"language": "de"}]
+    "more", [{"seed": 0}, {"pronunciations": (("a", "b"),)}, {"extra": {"watermark": True}}]
 )
 def test_what_would_be_ignored_is_refused(more: Any) -> None:
     fake = FakeOpenAI()

@@ -132,6 +132,8 @@ def _nearest(caller: Caller, name: str, stand_in: str, model: SpeechModel | None
     if model is None or model.family == "builtin":
         return stand_in
     public = Voice.objects.usable().filter(owner__isnull=True, family=model.family)
+    if model.family == catalogue.SERVED and public.filter(external_id=name).exists():
+        return name
     first = list(public.order_by("position", "pk").values_list("external_id", flat=True)[:13])
     if caller.is_test and not first:
         first = [one.external_id for one in known.found(family=model.family)][:13]

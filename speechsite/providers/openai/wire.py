@@ -44,6 +44,7 @@ def body(order: SpeechOrder, *, speed: float, kind: str, is_openai: bool) -> dic
 
 
 def _check(order: SpeechOrder) -> None:
-    for what in ("lines", "language", "seed", "pronunciations", "extra"):
+    # The language of an order is its voice's, which speaks no other.
+    for what in ("lines", "seed", "pronunciations", "extra"):
         if getattr(order, what) not in (None, (), {}):
             raise Unsupported(f"a speech server takes no {what}")
