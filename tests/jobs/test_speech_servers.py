@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jobs import streaming
+from jobs import adapters, streaming
 from jobs.models import Job
 from jobs.placing import Origin
 from jobs.states import JobState, SegmentState
@@ -198,6 +198,7 @@ def test_sound_is_sent_on_while_the_server_still_speaks(here: Site) -> None:
             size += len(piece.audio)
             if piece.audio:
                 heard.set()
+        await adapters.leave()
         return size
 
     fake._flow = flow  # type: ignore[attr-defined]
