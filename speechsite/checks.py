@@ -25,11 +25,13 @@ READ_ELSEWHERE = {
     "ELEVENLABS_API_KEY", "ELEVENLABS_BASE_URL",
     "KIE_API_KEY", "KIE_BASE_URL", "KIE_UPLOAD_URL", "KIE_WEBHOOK_KEY",
     "MINIMAX_API_KEY", "MINIMAX_BASE_URL", "MINIMAX_UPLOAD_PATH",
+    "OPENAI_SPEECH_API_KEY", "OPENAI_SPEECH_BASE_URL", "OPENAI_SPEECH_VOICES",
+    "OPENAI_SPEECH_MODELS", "OPENAI_SPEECH_LANGUAGE", "OPENAI_SPEECH_FORMAT",
     "RIVYA_API_KEY", "RIVYA_BASE_URL",
     "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
     "TEST_DATABASE_URL", "TEST_REDIS_URL",
 }  # fmt: skip
-OUR_PREFIXES = ("SPEECHSITE_", "ELEVENLABS_", "KIE_", "MINIMAX_", "RIVYA_")
+OUR_PREFIXES = ("SPEECHSITE_", "ELEVENLABS_", "KIE_", "MINIMAX_", "OPENAI_SPEECH_", "RIVYA_")
 LIKENESS = 0.85
 SHORTEST_SECRET = 32
 
@@ -218,6 +220,30 @@ def check_storage(**_: Any) -> list[CheckMessage]:
     return found
 
 
+@register()
+def check_speech_servers(**_: Any) -> list[CheckMessage]:
+    """An address that is none would only be noticed when somebody orders speech."""
+    found: list[CheckMessage] = [
+        Error(
+            f"OPENAI_SPEECH_BASE_URL names {env.PASSWORD_IN_URL.sub('***', address)!r}.",
+            hint="Give addresses such as http://gpu1:8880/v1, separated by commas.",
+            id="speechsite.E011",
+        )
+        for address in env.words("OPENAI_SPEECH_BASE_URL")
+        if not _is_address(address)
+    ]
+    kind = env.text("OPENAI_SPEECH_FORMAT")
+    if kind and kind not in _speech_formats():
+        found.append(
+            Error(
+                f"OPENAI_SPEECH_FORMAT is {kind!r}.",
+                hint=f"Choose one of {', '.join(_speech_formats())}, or leave it out.",
+                id="speechsite.E012",
+            )
+        )
+    return found
+
+
 def known_settings() -> set[str]:
     """The names of all settings."""
     return env.asked | READ_ELSEWHERE
@@ -244,6 +270,22 @@ def _is_site_url(value: str) -> bool:
         return False
     has_more = parts.path or parts.query or parts.fragment or "@" in parts.netloc
     return not has_more and not any(character.isspace() for character in value)
+
+
+def _speech_formats() -> tuple[str, ...]:
+    from speechsite.providers.openai.wire import FORMATS  # with it comes what calls servers
+
+    return FORMATS
+
+
+def _is_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        parts.port  # noqa: B018  (refuses a port that is no port)
+    except ValueError:
+        return False
+    has_more = parts.query or parts.fragment or "@" in parts.netloc
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and not has_more
 
 
 def _is_email(value: str) -> bool:

@@ -10,7 +10,7 @@ from speechsite.accounts.models import User
 from speechsite.core import sql
 from speechsite.upstreams import catalogue
 from speechsite.upstreams.models import Offer
-from voices import listing
+from voices import listing, served
 from voices.models import SpeechModel, Voice, VoiceQuerySet
 
 _ENABLED = sql.Query(
@@ -110,11 +110,14 @@ def default_voice(user: User) -> Voice:
 def models_for(voice: Voice, *, kind: str = SpeechModel.Kind.SPEECH) -> list[SpeechModel]:
     """The enabled models that can speak with a voice and are on offer somewhere.
 
-    Of the built-in voices the model that is named after their engine.
+    Of the built-in voices the model that is named after their engine, of a speech server's those
+    of the servers that have the voice.
     """
-    offered = Offer.objects.filter(is_enabled=True, channel__is_enabled=True).values("model")
+    offers = Offer.objects.filter(is_enabled=True, channel__is_enabled=True)
+    if voice.family == catalogue.SERVED and voice.listed_by:
+        offers = offers.filter(channel__slug__in=voice.listed_by)
     models = SpeechModel.objects.filter(
-        family=voice.family, kind=kind, is_enabled=True, slug__in=offered
+        family=voice.family, kind=kind, is_enabled=True, slug__in=offers.values("model")
     )
     if voice.family == "builtin":
         models = models.filter(slug=catalogue.model_of_engine(voice.labels.get("engine", "")))
@@ -128,6 +131,8 @@ def can_speak(model: SpeechModel, voice: Voice) -> bool:
     """
     if voice.family != model.family:
         return False
+    if model.family == catalogue.SERVED and voice.listed_by and model.offers:
+        return any(offer.channel.slug in voice.listed_by for offer in model.offers)
     is_natural = model.slug == "builtin-natural"
     return not is_natural or catalogue.model_of_engine(voice.labels.get("engine", "")) == model.slug
 
@@ -140,7 +145,11 @@ def models_of(kind: str) -> list[SpeechModel]:
 
 def model_named(name: str) -> SpeechModel | None:
     """The model that somebody calls by its slug or any alias."""
-    slug = catalogue.canonical(name)
+    slug = catalogue.canonical(name) or _served(name)
     if slug is None:
         return None
     return _ENABLED.first(slug)
+
+
+def _served(name: str) -> str | None:
+    return name if catalogue.is_served(name) else served.named(name)

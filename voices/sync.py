@@ -12,15 +12,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from speechsite.core import loops
 from speechsite.duties import outbox
 from speechsite.providers.errors import Garbled, ProviderError, Unavailable
-from speechsite.providers.types import Feature, VoiceInfo
+from speechsite.providers.types import Feature, ModelInfo, VoiceInfo
 from speechsite.upstreams import catalogue, channels, secrets
 from speechsite.upstreams.models import Channel
-from voices import library, listing
+from voices import library, listing, served
 
 # Whose voices a provider lists; kie.ai and Rivya sell ElevenLabs'.
 FAMILIES = {
@@ -29,6 +30,7 @@ FAMILIES = {
     "kie": "elevenlabs",
     "rivya": "elevenlabs",
     "minimax": "minimax",
+    "openai": catalogue.SERVED,
 }
 PATIENCE = 20.0  # seconds for a whole list, of which each page has less
 LONGEST_ERROR = 300
@@ -55,11 +57,13 @@ def sync(channel: Channel) -> Report:
     if Feature.VOICES not in channels.features_of(channel):
         return Report(channel.slug)
     try:
-        infos = loops.run(_listed(channel))
+        infos, models = loops.run(_listed(channel))
     except (ProviderError, secrets.SealBroken) as error:
         _note(channel, error)
         return Report(channel.slug, error=str(error))
-    found = listing.store(channel.slug, FAMILIES[channel.adapter], infos)
+    with transaction.atomic():
+        served.store(channel, models)
+        found = listing.store(channel.slug, FAMILIES[channel.adapter], infos)
     _note(channel)
     return Report(channel.slug, found)
 
@@ -93,16 +97,20 @@ def do(key: str, _data: dict[str, Any]) -> None:
         raise Unavailable(report.error)
 
 
-async def _listed(channel: Channel) -> Sequence[VoiceInfo]:
+async def _listed(channel: Channel) -> tuple[Sequence[VoiceInfo], Sequence[ModelInfo]]:
+    """The voices, and the models of a provider that only says itself which it has."""
+    models: Sequence[ModelInfo] = ()
     try:
         async with asyncio.timeout(PATIENCE), channels.open_adapter(channel) as adapter:
             infos = await adapter.list_voices()
+            if Feature.MODELS in adapter.features:
+                models = await adapter.list_models()
     except TimeoutError as error:
         raise Unavailable(f"no list of voices within {PATIENCE:.0f} seconds") from error
     if not infos:
         # An empty list is far more often a fault than the end of all voices.
         raise Garbled("the provider listed no voices")
-    return infos
+    return infos, models
 
 
 def _note(channel: Channel, error: Exception | None = None) -> None:

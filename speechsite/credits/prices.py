@@ -18,6 +18,8 @@ from speechsite.audio import markup
 from speechsite.core import sql
 from speechsite.credits.errors import BadAmount, NoPrice
 from speechsite.credits.models import MILLI, Price
+from speechsite.upstreams import catalogue
+from speechsite.upstreams.models import Offer
 
 __all__ = [
     "NoPrice",
@@ -57,6 +59,10 @@ DEFAULTS: dict[str, tuple[Price.Unit, int, Price.Counting]] = {
     "builtin-cleaning": (_SECOND, 10, _CODE_POINTS),
 }
 
+# Of a model that a speech server brought, whose name is not known before; and what costs more.
+SERVED_DEFAULT = 2
+SERVED_DEFAULTS = {"openai-tts-1-hd": 5}
+
 # Ideographs: the basic block, extension A, the compatibility block, the zero, and the
 # two planes set aside for rarer ones. Kana, hangul and punctuation are billed as one.
 _CHINESE_RUN = re.compile("[\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
@@ -81,8 +87,13 @@ class Quote:
 
 
 def price_of(model_slug: str, at: datetime | None = None) -> Price:
-    """The price of a model that is valid now, or was at a moment. Raises NoPrice."""
+    """The price of a model that is valid now, or was at a moment. Raises NoPrice.
+
+    A model that a speech server brought gets its default when it is first asked for.
+    """
     price = _VALID.first(model_slug, at or timezone.now())
+    if price is None and catalogue.is_served(model_slug):
+        price = _first_price(model_slug)
     if price is None:
         raise NoPrice(model_slug)
     return price
@@ -144,6 +155,23 @@ def format_credits(millicredits: int) -> str:
     whole, thousandths = divmod(abs(millicredits), MILLI)
     sign = "-" if millicredits < 0 else ""
     return f"{sign}{whole:,}.{thousandths:03}".rstrip("0").rstrip(".")
+
+
+def _first_price(model_slug: str) -> Price | None:
+    """The default price of a model that some speech server has, written down."""
+    if not Offer.objects.filter(model=model_slug).exists():
+        return None
+    millicredits = SERVED_DEFAULTS.get(model_slug, SERVED_DEFAULT)
+    price, _ = Price.objects.get_or_create(
+        model=model_slug,
+        valid_from=FROM_THE_START,
+        defaults={
+            "unit": _CHARACTER,
+            "millicredits_per_unit": millicredits,
+            "counting": _CODE_POINTS,
+        },
+    )
+    return price
 
 
 def _units(price: Price, *, text: str | None, seconds: float | None) -> int:

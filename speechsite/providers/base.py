@@ -18,6 +18,7 @@ from speechsite.providers.types import (
     Chunk,
     CleaningOrder,
     Feature,
+    ModelInfo,
     Order,
     Sample,
     SpeechOrder,
@@ -112,6 +113,10 @@ class Adapter:
     async def list_voices(self) -> Sequence[VoiceInfo]:
         """All voices that this account can use."""
         self._refuse("list_voices")
+
+    async def list_models(self) -> Sequence[ModelInfo]:
+        """The models that speak here, where only the provider knows them."""
+        self._refuse("list_models")
 
     async def clone(
         self, name: str, samples: Sequence[Sample], labels: Mapping[str, str]

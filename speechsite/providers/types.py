@@ -30,6 +30,7 @@ class Feature(enum.StrEnum):
     FIND = "find"  # a submission without an answer can be looked up
     REPEAT = "repeat"  # the same order with the same key may be sent again at no cost
     VOICES = "voices"
+    MODELS = "models"  # says itself which models it has; the catalogue knows none of them
     CLONE = "clone"
     DELETE_VOICE = "delete_voice"
     BALANCE = "balance"
@@ -160,6 +161,15 @@ class VoiceInfo:
     category: str = "premade"
     preview_url: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model as a provider lists it; `cost` is millionths of our credit for a character."""
+
+    id: str
+    name: str
+    cost: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,12 @@ may change every row, and a later load leaves changed rows alone.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from speechsite.providers.types import ModelInfo
 from speechsite.upstreams import channels
 from speechsite.upstreams.models import Channel, Offer
 
@@ -227,6 +230,13 @@ OFFERS: dict[str, tuple[OfferEntry, ...]] = {
 }
 
 
+# Models that speech servers bring with them have no entry above: their rows are made of what
+# the servers list, under names that begin with their family's.
+SERVED = "openai"
+SERVED_CHARACTERS = 2000  # OpenAI takes 4,096; shorter pieces are shared better
+LONGEST_SLUG = 80
+
+
 def load() -> None:
     """Make the channels and offers that are missing; leave the others as they are."""
     channels.ensure_builtin()
@@ -252,6 +262,36 @@ def load_offers(channel: Channel) -> None:
         ],
         ignore_conflicts=True,
     )
+
+
+def offer_served(channel: Channel, infos: Sequence[ModelInfo]) -> None:
+    """Let a channel sell the models that its server lists, and no others."""
+    listed = {served_slug(info.id): info for info in reversed(infos)}
+    Offer.objects.bulk_create(
+        [
+            Offer(
+                channel=channel,
+                model=slug,
+                upstream_name=info.id,
+                max_characters=SERVED_CHARACTERS,
+                microcredits_per_unit=info.cost,
+            )
+            for slug, info in listed.items()
+        ],
+        ignore_conflicts=True,
+    )
+    channel.offers.exclude(model__in=listed).delete()
+
+
+def served_slug(name: str) -> str:
+    """What a speech server's model is called here: the same at each that has it."""
+    plain = re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-")
+    return f"{SERVED}-{plain}"[:LONGEST_SLUG]
+
+
+def is_served(slug: str) -> bool:
+    """Whether a model is one that a speech server brought."""
+    return slug.startswith(f"{SERVED}-")
 
 
 def model_of_engine(engine: str) -> str:

@@ -21,6 +21,7 @@ ADAPTERS = {
     "elevenlabs": "speechsite.providers.elevenlabs:ElevenLabs",
     "kie": "speechsite.providers.kie:Kie",
     "minimax": "speechsite.providers.minimax:MiniMax",
+    "openai": "speechsite.providers.openai:OpenAI",
     "rivya": "speechsite.providers.rivya:Rivya",
 }
 
@@ -36,6 +37,14 @@ class FromEnvironment:
     rate: tuple[int | None, int] = (None, 10)
     credentials: dict[str, str] = field(default_factory=dict)  # our name -> variable
     options: dict[str, tuple[str, str]] = field(default_factory=dict)  # -> variable, default
+    prefix: str = ""  # of its variables, where the slug is not
+    # Servers of one's own: no key is needed, and there may be several addresses.
+    is_own: bool = False
+
+    @property
+    def address(self) -> str:
+        """The variable that holds where it is."""
+        return f"{self.prefix or self.slug.upper()}_BASE_URL"
 
 
 SOURCES = (
@@ -63,6 +72,21 @@ SOURCES = (
         rate=(60, 60),
         credentials={"api_key": "MINIMAX_API_KEY"},
         options={"upload_path": ("MINIMAX_UPLOAD_PATH", "/v1/files/upload")},
+    ),
+    FromEnvironment(
+        "openai",
+        "Speech server",
+        "https://api.openai.com",
+        concurrency=8,
+        credentials={"api_key": "OPENAI_SPEECH_API_KEY"},
+        options={
+            "voices": ("OPENAI_SPEECH_VOICES", ""),
+            "models": ("OPENAI_SPEECH_MODELS", ""),
+            "language": ("OPENAI_SPEECH_LANGUAGE", ""),
+            "format": ("OPENAI_SPEECH_FORMAT", ""),
+        },
+        prefix="OPENAI_SPEECH",
+        is_own=True,
     ),
     FromEnvironment(
         "rivya",
@@ -107,10 +131,15 @@ def open_adapter(channel: Channel, transport: httpx.AsyncBaseTransport | None = 
 def sync_from_environment() -> list[Channel]:
     """Make or refresh a channel for each provider whose key is in the environment.
 
-    Only address and credentials follow the environment; what an administrator set
-    in the admin (priority, limits, enabled) stays.
+    A server of one's own needs no key: each of its addresses makes a channel. Only address and
+    credentials follow the environment; what an administrator set in the admin (priority,
+    limits, enabled) stays.
     """
-    return [_sync(source) for source in SOURCES if env.text(source.credentials["api_key"])]
+    return [
+        _sync(source, number, address)
+        for source in SOURCES
+        for number, address in enumerate(_addresses(source), 1)
+    ]
 
 
 def ensure_builtin() -> Channel:
@@ -128,14 +157,21 @@ def ensure_builtin() -> Channel:
     return channel
 
 
-def _sync(source: FromEnvironment) -> Channel:
-    prefix = source.slug.upper()
+def _addresses(source: FromEnvironment) -> list[str]:
+    """Where the environment says that this provider is; nothing where it is not used."""
+    is_keyed = bool(env.text(source.credentials["api_key"]))
+    if source.is_own:
+        return env.words(source.address) or ([source.default_base_url] if is_keyed else [])
+    return [env.text(source.address, source.default_base_url)] if is_keyed else []
+
+
+def _sync(source: FromEnvironment, number: int, address: str) -> Channel:
     credentials = {name: env.text(variable) for name, variable in source.credentials.items()}
     options = {name: env.text(*variable) for name, variable in source.options.items()}
     channel, _ = Channel.objects.get_or_create(
-        slug=source.slug,
+        slug=source.slug if number == 1 else f"{source.slug}-at-{number}",
         defaults={
-            "name": source.name,
+            "name": source.name if number == 1 else f"{source.name} {number}",
             "adapter": source.slug,
             "concurrency": source.concurrency,
             "rate_count": source.rate[0],
@@ -143,7 +179,7 @@ def _sync(source: FromEnvironment) -> Channel:
             "origin": Channel.Origin.ENVIRONMENT,
         },
     )
-    channel.base_url = env.text(f"{prefix}_BASE_URL", source.default_base_url).rstrip("/")
+    channel.base_url = address.rstrip("/")
     channel.options = {**channel.options, **options}
     channel.credentials = secrets.seal(
         {name: value for name, value in credentials.items() if value}

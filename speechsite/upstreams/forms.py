@@ -75,14 +75,19 @@ class NewChannelForm(KeysForm):
         super().__init__(*args, **kwargs)
         choices = [(source.slug, source.name) for source in channels.SOURCES]
         self.fields["adapter"].choices = choices  # type: ignore[attr-defined]
-        self.fields["base_url"].help_text = _("Empty: the provider's own address.")
-        self.fields["api_key"].required = True
+        self.fields["base_url"].help_text = _(
+            "Empty: the provider's own address. A speech server is reached at its own, and needs "
+            "a key only where it asks for one."
+        )
         self.fields["webhook_key"].help_text = _("kie.ai signs its callbacks with it.")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         source = channels.source_of(cleaned.get("adapter", ""))
         is_idle = source is not None and "webhook_key" not in source.credentials
+        is_open = source is not None and source.is_own and cleaned.get("base_url")
+        if not is_open and "api_key" in cleaned and not cleaned["api_key"]:
+            self.add_error("api_key", self.fields["api_key"].error_messages["required"])
         if is_idle and cleaned.get("webhook_key"):
             self.add_error("webhook_key", _("This provider has no webhook key."))
         return cleaned

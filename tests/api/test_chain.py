@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,9 +18,15 @@ from jobs.states import JobState
 from speechsite.accounts.models import User
 from speechsite.audio import probe
 from speechsite.credits import prices
+from speechsite.providers.openai import OpenAI
+from speechsite.providers.types import SpeechOrder
+from speechsite.upstreams import secrets
+from speechsite.upstreams.models import Channel, Offer
 from tests.fakes import sound
 from tests.jobs.conftest import work
-from tests.running import EMAIL, Site
+from tests.jobs.upstream_site import Site as Here
+from tests.jobs.upstream_site import hurry, settled
+from tests.running import EMAIL, Site, kill
 from voices import sync
 from voices.models import SpeechModel, Voice
 
@@ -26,25 +35,25 @@ pytestmark = [
     pytest.mark.xdist_group("chain"),
     pytest.mark.django_db(transaction=True),
 ]
+SENTENCE = "The harbour was quiet that morning, and a few gulls were about. "
 LIAM = "TX3LPaxmHKxFdv7VOQHJ"
 PREFIXES = {"minimax": "/minimax"}
 MODELS = {
     "elevenlabs": ("elevenlabs-multilingual-v2", "elevenlabs"),
     "kie": ("elevenlabs-multilingual-v2", "elevenlabs"),
     "minimax": ("minimax-speech-2.8-hd", "minimax"),
+    "openai": ("openai-tts-1", "openai"),
     "rivya": ("elevenlabs-multilingual-v2", "elevenlabs"),
 }
+VOICES = {"minimax": "male-qn-qingse", "openai": "alloy"}
+VARIABLES = {"openai": "OPENAI_SPEECH"}
 
 
 @pytest.fixture(scope="module")
 def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, str]]:
     """A site elsewhere, and a test key of ours there."""
     with Site(tmp_path_factory.mktemp("far"), WORKERS="1") as site:
-        opened = site.manage("createaccount", EMAIL, "--password", "correct 9", "--plan", "pro")
-        assert opened.returncode == 0, opened.stderr
-        key = site.manage("createkey", EMAIL, "--test")
-        assert key.returncode == 0, key.stderr
-        yield site, key.stdout.strip()
+        yield site, key_of_a_test(site)
 
 
 @pytest.fixture(autouse=True)
@@ -59,11 +68,12 @@ def channel(
     monkeypatch: pytest.MonkeyPatch,
     ada: User,
 ) -> str:
-    """The far site as a channel of this one, in one of the four languages."""
+    """The far site as a channel of this one, in one of the languages."""
     name, (site, key) = request.param, far
     monkeypatch.setenv("ALLOW_PRIVATE_NETWORKS", "1")
-    monkeypatch.setenv(f"{name.upper()}_API_KEY", key)
-    monkeypatch.setenv(f"{name.upper()}_BASE_URL", site.url + PREFIXES.get(name, ""))
+    prefix = VARIABLES.get(name, name.upper())
+    monkeypatch.setenv(f"{prefix}_API_KEY", key)
+    monkeypatch.setenv(f"{prefix}_BASE_URL", site.url + PREFIXES.get(name, ""))
     monkeypatch.setenv("KIE_UPLOAD_URL", site.url)
     prices.load_default_prices()
     errors = [report for report in sync.sync_all() if report.error]
@@ -75,7 +85,7 @@ def channel(
 def test_speech_is_made_by_the_other_site(channel: str, ada: User) -> None:
     slug, family = MODELS[channel]
     # The far site lists its own voices; with a test key it takes those that a provider is known for.
-    name = "male-qn-qingse" if family == "minimax" else LIAM
+    name = VOICES.get(channel, LIAM)
     voice = Voice.objects.filter(family=family, external_id=name).first()
     voice = voice or Voice.objects.create(family=family, external_id=name, name="Liam")
     job = lifecycle.place(
@@ -104,6 +114,79 @@ def test_a_recording_is_cleaned_by_the_other_site(channel: str, ada: User) -> No
     assert job.state == JobState.SUCCEEDED
     assert job.segments.get().channel.slug == channel
     assert abs(length(job) - 1000) < 150
+
+
+def test_speech_of_the_other_site_is_heard_while_it_is_made(far: tuple[Site, str]) -> None:
+    """Its dialect sends samples as they come: the first long before the last."""
+    site, key = far
+    text = "Each sentence is followed by another one. " * 20
+    order = SpeechOrder(text, "alloy", "tts-1", "order-1")
+
+    async def arrivals() -> list[tuple[float, int]]:
+        async with OpenAI(site.url + "/v1", {"api_key": key}) as adapter:
+            return [(time.monotonic(), len(one.audio)) async for one in adapter.speak(order)]
+
+    begun = time.monotonic()
+    came = asyncio.run(arrivals())
+    first, last = came[0][0] - begun, came[-1][0] - begun
+    assert sum(size for _, size in came) > 48_000 * 30
+    assert first < last / 2, (first, last)
+
+
+@pytest.mark.parametrize("channel", ["openai"], indirect=True)
+def test_killing_one_of_two_sites_in_mid_run_moves_its_work(
+    channel: str,
+    ada: User,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    hurry(settings, monkeypatch)
+    settings.WAITING_DEADLINE_SECONDS = 60
+    with Site(tmp_path_factory.mktemp("doomed"), WORKERS="1") as doomed:
+        sealed = secrets.seal({"api_key": key_of_a_test(doomed)})
+        Channel.objects.create(
+            slug="doomed", name="Doomed", adapter="openai", base_url=doomed.url, credentials=sealed
+        )
+        assert not [report for report in sync.sync_all() if report.error]
+        Channel.objects.filter(adapter="openai").update(concurrency=2)
+        Offer.objects.filter(channel__adapter="openai").update(max_characters=len(SENTENCE))
+        here = Here(ada)
+        job = lifecycle.place(
+            ada,
+            model=SpeechModel.objects.get(slug="openai-tts-1"),
+            voice=Voice.objects.get(family="openai", external_id="alloy"),
+            text=SENTENCE * 16,
+        )
+        killed: list[int] = []
+
+        def kill_after_two() -> bool:
+            if not killed and job.segments.filter(state="done", channel__slug="doomed").count() > 1:
+                for process in doomed.family():
+                    kill(process)
+                killed.append(1)
+            return False
+
+        here.work(seconds=120, until=kill_after_two)
+    job = settled(job)
+    assert killed
+    assert job.state == JobState.SUCCEEDED
+    assert not job.segments.exclude(state="done").exists()
+    by = Counter(job.segments.values_list("channel__slug", flat=True))
+    assert by["doomed"] >= 2
+    assert by["openai"] > 8
+    words, are_exact = job.segments.values_list("words", "words_are_exact").first() or ([], True)
+    assert words
+    assert not are_exact
+
+
+def key_of_a_test(site: Site) -> str:
+    """A test key of somebody on another site."""
+    opened = site.manage("createaccount", EMAIL, "--password", "correct 9", "--plan", "pro")
+    assert opened.returncode == 0, opened.stderr
+    key = site.manage("createkey", EMAIL, "--test")
+    assert key.returncode == 0, key.stderr
+    return key.stdout.strip()
 
 
 def length(job: Job) -> int:

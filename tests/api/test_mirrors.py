@@ -54,6 +54,7 @@ SPEECH = {
     "elevenlabs": "eleven_multilingual_v2",
     "kie": "elevenlabs/text-to-speech-multilingual-v2",
     "minimax": "speech-2.8-hd",
+    "openai": "elevenlabs-turbo-2-5",
     "rivya": "elevenlabs-multilingual-v2",
 }
 DIALOGUE = {
@@ -250,7 +251,33 @@ def test_the_balance_is_told(live: Keyed, name: str) -> None:
     assert balance.remaining > 0
 
 
-@pytest.mark.parametrize("name", ["elevenlabs", "minimax"])
+@pytest.mark.parametrize("name", ["elevenlabs", "minimax", "openai"])
 def test_voices_are_listed(live: Keyed, name: str) -> None:
     voices = meet(name, live[1], lambda adapter: adapter.list_voices())
     assert "en-us" in {voice.id for voice in voices}
+
+
+def test_voices_of_a_speech_server_come_with_their_languages(live: Keyed) -> None:
+    voices = {one.id: one for one in meet("openai", live[1], lambda one: one.list_voices())}
+    assert voices["alloy"].languages == ("en",)
+    mine = Voice.objects.exclude(language="").values_list("external_id", "language")
+    told = {id: voices[id].languages[0].lower() for id, _ in mine}
+    assert told == {id: language.lower() for id, language in mine}
+
+
+@pytest.mark.parametrize("key", ["live", "trial"])
+def test_models_of_a_speech_server_are_those_that_speak(
+    live: Keyed, trial: Keyed, key: str
+) -> None:
+    secret = (live if key == "live" else trial)[1]
+    models = {one.id for one in meet("openai", secret, lambda one: one.list_models())}
+    assert models >= {"tts-1", "tts-1-hd", "gpt-4o-mini-tts", "builtin-speech"}
+    assert not [name for name in models if "cleaning" in name or "isolation" in name]
+
+
+@pytest.mark.parametrize("speed", [0.5, 1.0, 2.0])
+def test_the_speed_of_a_speech_server_is_heard(trial: Keyed, speed: float) -> None:
+    order = replace(speech("openai", settings={"speed": speed}), model="tts-1", voice="alloy")
+    chunks = meet("openai", trial[1], lambda adapter: delivered(adapter, order))
+    assert {chunk.format for chunk in chunks} == {"pcm_24000"}
+    assert Job.objects.get().voice_settings == ({} if speed == 1 else {"speed": speed})

@@ -18,10 +18,11 @@ from speechsite.providers.elevenlabs import ElevenLabs
 from speechsite.providers.errors import Garbled, ProviderError, Unavailable, Unclear
 from speechsite.providers.kie import Kie
 from speechsite.providers.minimax import MiniMax
+from speechsite.providers.openai import OpenAI
 from speechsite.providers.rivya import Rivya
 
 Write = Callable[[asyncio.StreamWriter], Coroutine[Any, Any, None]]
-ADAPTERS: list[type[http.HttpAdapter]] = [ElevenLabs, Kie, MiniMax, Rivya]
+ADAPTERS: list[type[http.HttpAdapter]] = [ElevenLabs, Kie, MiniMax, OpenAI, Rivya]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 MB = 1024 * 1024
 

@@ -25,6 +25,7 @@ FAKES = {
     "elevenlabs": ("tests.fakes.elevenlabs", "FakeElevenLabs"),
     "kie": ("tests.fakes.kie", "FakeKie"),
     "minimax": ("tests.fakes.minimax", "FakeMiniMax"),
+    "openai": ("tests.fakes.openai", "FakeOpenAI"),
     "rivya": ("tests.fakes.rivya", "FakeRivya"),
 }
 

@@ -22,7 +22,7 @@ from tests.jobs.upstream_site import Site, hurry, settled
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Open = Callable[..., Site]
-PROVIDERS = ["elevenlabs", "kie", "minimax", "rivya"]
+PROVIDERS = ["elevenlabs", "kie", "minimax", "openai", "rivya"]
 TASKS = ["kie", "minimax", "rivya"]
 
 # What the provider did not take may be sent again; what it took is taken once.

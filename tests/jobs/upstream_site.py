@@ -21,6 +21,7 @@ from speechsite.upstreams.models import Channel
 from tests.fakes.elevenlabs import FakeElevenLabs
 from tests.fakes.kie import FakeKie
 from tests.fakes.minimax import FakeMiniMax
+from tests.fakes.openai import FakeOpenAI
 from tests.fakes.rivya import FakeRivya
 from tests.fakes.server import serving
 from tests.fakes.upstream import Upstream
@@ -31,6 +32,7 @@ FAKES: dict[str, type[Upstream]] = {
     "elevenlabs": FakeElevenLabs,
     "kie": FakeKie,
     "minimax": FakeMiniMax,
+    "openai": FakeOpenAI,
     "rivya": FakeRivya,
 }
 MODELS = {
@@ -38,9 +40,14 @@ MODELS = {
     "kie": "elevenlabs-multilingual-v2",
     "rivya": "elevenlabs-multilingual-v2",
     "minimax": "minimax-speech-2.8-hd",
+    "openai": "openai-kokoro",
 }
 LIAM = "TX3LPaxmHKxFdv7VOQHJ"  # the one voice that all three sellers of ElevenLabs have
-VOICES = {"elevenlabs": LIAM, "kie": LIAM, "rivya": LIAM, "minimax": "English_Graceful_Lady"}
+VOICES = {
+    "elevenlabs": LIAM, "kie": LIAM, "rivya": LIAM, "minimax": "English_Graceful_Lady",
+    "openai": "af_heart",
+}  # fmt: skip
+PREFIXES = {"openai": "OPENAI_SPEECH"}  # of the variables, where it is not the adapter's name
 
 
 @dataclass
@@ -123,8 +130,9 @@ def site(user: User, monkeypatch: Any, *names: str) -> Iterator[Site]:
             fake = made.fakes[name] = FAKES[name]()
             server = made.servers[name] = stack.enter_context(ExitStack())
             url = server.enter_context(serving(fake))
-            monkeypatch.setenv(f"{name.upper()}_API_KEY", fake.key)
-            monkeypatch.setenv(f"{name.upper()}_BASE_URL", url)
+            prefix = PREFIXES.get(name, name.upper())
+            monkeypatch.setenv(f"{prefix}_API_KEY", fake.key)
+            monkeypatch.setenv(f"{prefix}_BASE_URL", url)
             if name == "kie":
                 monkeypatch.setenv("KIE_UPLOAD_URL", url)
         reports = sync.sync_all()

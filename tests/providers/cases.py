@@ -13,11 +13,13 @@ from speechsite.providers.base import Adapter
 from speechsite.providers.elevenlabs import ElevenLabs
 from speechsite.providers.kie import Kie
 from speechsite.providers.minimax import MiniMax
+from speechsite.providers.openai import OpenAI
 from speechsite.providers.rivya import Rivya
 from speechsite.providers.types import Feature
 from tests.fakes.elevenlabs import FakeElevenLabs
 from tests.fakes.kie import FakeKie
 from tests.fakes.minimax import FakeMiniMax
+from tests.fakes.openai import FakeOpenAI
 from tests.fakes.rivya import FakeRivya
 from tests.fakes.upstream import Fault, Upstream
 
@@ -91,6 +93,19 @@ def minimax() -> Case:
     return Case("minimax", MiniMax, FakeMiniMax, make, models, "English_Graceful_Lady")
 
 
+def openai() -> Case:
+    def make(fake: Upstream) -> OpenAI:
+        return OpenAI(fake.base_url, {"api_key": fake.key}, transport=fake.transport())
+
+    # Sound comes in the answer itself, and nothing is told of a bill.
+    faults = ALL_FAULTS - {
+        Fault.LINK_GONE, Fault.TASK_FAILS, Fault.NEVER_ENDS, Fault.UNKNOWN_STATE,
+        Fault.NEGATIVE_USAGE, Fault.ABSURD_USAGE,
+    }  # fmt: skip
+    models = {Feature.SPEECH: "kokoro"}
+    return Case("openai", OpenAI, FakeOpenAI, make, models, "af_heart", faults)
+
+
 def rivya() -> Case:
     def make(fake: Upstream) -> Rivya:
         transport = fake.transport()
@@ -109,5 +124,6 @@ CASES: list[Callable[[], Case]] = [
     elevenlabs,
     kie,
     minimax,
+    openai,
     rivya,
 ]

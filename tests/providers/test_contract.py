@@ -171,6 +171,14 @@ def test_voices_have_ids_and_names(case: Case, fake: Any):
     assert all(voice.id and voice.name for voice in voices)
 
 
+def test_models_have_ids_and_names(case: Case, fake: Any):
+    skip_unless(Feature.MODELS in case.adapter.features)
+    models = using(case, fake, lambda adapter: adapter.list_models())
+    assert case.models[Feature.SPEECH] in {model.id for model in models}
+    assert len({model.id for model in models}) == len(models)
+    assert all(model.id and model.name and model.cost >= 0 for model in models)
+
+
 def test_the_balance_is_a_number_and_spends_nothing(case: Case, fake: Any):
     skip_unless(Feature.BALANCE in case.adapter.features)
     balance = using(case, fake, lambda adapter: adapter.balance())
@@ -201,6 +209,7 @@ def undeclared(case: Case) -> list[tuple[Feature, str, tuple[Any, ...]]]:
         (Feature.SUBMIT, "check", ("id",)),
         (Feature.FIND, "find", (order, datetime.now(UTC))),
         (Feature.VOICES, "list_voices", ()),
+        (Feature.MODELS, "list_models", ()),
         (Feature.CLONE, "clone", ("name", [], {})),
         (Feature.DELETE_VOICE, "delete_voice", ("voice",)),
         (Feature.BALANCE, "balance", ()),

@@ -16,6 +16,7 @@ from speechsite.providers.elevenlabs import ElevenLabs
 from speechsite.providers.errors import Garbled, ProviderError, Unavailable, Unclear
 from speechsite.providers.kie import Kie
 from speechsite.providers.minimax import MiniMax
+from speechsite.providers.openai import OpenAI
 from speechsite.providers.rivya import Rivya
 from speechsite.providers.types import (
     Chunk,
@@ -82,8 +83,14 @@ def rivya_link(site: str, _path: Path) -> tuple[Any, Sound]:
     return adapter, adapter.fetch(found, speech())
 
 
+def own_server(site: str, _path: Path) -> tuple[Any, Sound]:
+    adapter = OpenAI(site)
+    return adapter, adapter.speak(speech())
+
+
 PAID = [plain, timed, cleaned, events]  # what is lost here may have been billed
-FETCHED = [history, kie_link, rivya_link]
+# Nobody bills what is fetched, nor what a server of one's own speaks.
+FETCHED = [history, kie_link, rivya_link, own_server]
 KINDS = {"timed": "application/json", "events": "text/event-stream"}
 # What each reads without complaint, again and again.
 FILLINGS = {

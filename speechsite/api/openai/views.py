@@ -16,6 +16,7 @@ from speechsite.api.errors import ApiError
 from speechsite.api.idempotency import Once
 from speechsite.api.limits import RateState
 from speechsite.api.openai import wire
+from speechsite.upstreams import catalogue
 from voices import known, library
 from voices.models import SpeechModel, Voice
 
@@ -66,9 +67,11 @@ def voices(request: HttpRequest) -> HttpResponseBase:
         caller, rate = admitted(request, "voices:read")
     except ApiError as error:
         return api_error(error)
-    ours = worlds.choosable_voices(caller).values_list("external_id", "name")
-    theirs = [{"id": name, "name": name.title()} for name in wire.VOICES]
-    listed = [*theirs, *({"id": external_id, "name": name} for external_id, name in ours)]
+    columns = ("external_id", "name", "language", "gender")
+    ours = [wire.voice(*row) for row in worlds.choosable_voices(caller).values_list(*columns)]
+    own = {voice["id"] for voice in ours}
+    theirs = [wire.voice(name, name.title(), "en") for name in wire.VOICES if name not in own]
+    listed = [*theirs, *ours]
     return with_headers(JsonResponse({"voices": listed}), rate)
 
 
@@ -100,6 +103,8 @@ def _place(caller: Caller, order: wire.Order, once: Once) -> Job:
 def _chosen(caller: Caller, order: wire.Order) -> tuple[str, str]:
     """The voice and model of ours that an order's names mean."""
     stand_in = wire.VOICES.get(order.voice.lower())
+    if order.is_theirs and (pair := _served(caller, order)) is not None:
+        return pair
     if order.is_theirs:
         voice = ordering.find_voice(caller, stand_in or order.voice)
         return voice.external_id, wire.model_for(order.model, voice.family)
@@ -109,11 +114,26 @@ def _chosen(caller: Caller, order: wire.Order) -> tuple[str, str]:
     return _nearest(caller, order.voice.lower(), stand_in, model), order.model
 
 
+def _served(caller: Caller, order: wire.Order) -> tuple[str, str] | None:
+    """The same voice and model at a speech server behind this site, if it has the voice.
+
+    Where it does not know the model by that name, it speaks with the first of its own.
+    """
+    voice = library.voice_of_id(order.voice, caller.user)
+    if voice is None or voice.family != catalogue.SERVED or not voice.is_usable:
+        return None
+    names = [model.slug for model in library.models_for(voice)]
+    same = catalogue.served_slug(order.model)
+    return (voice.external_id, same if same in names else names[0]) if names else None
+
+
 def _nearest(caller: Caller, name: str, stand_in: str, model: SpeechModel | None) -> str:
     """A voice that the model speaks with, always the same one for a name of theirs."""
     if model is None or model.family == "builtin":
         return stand_in
     public = Voice.objects.usable().filter(owner__isnull=True, family=model.family)
+    if model.family == catalogue.SERVED and public.filter(external_id=name).exists():
+        return name
     first = list(public.order_by("position", "pk").values_list("external_id", flat=True)[:13])
     if caller.is_test and not first:
         first = [one.external_id for one in known.found(family=model.family)][:13]

@@ -145,6 +145,12 @@ def speed_within(speed: float, bounds: Mapping[str, Any] | None) -> float | None
     return min(max(speed, bounds.get("minimum", 0.5)), bounds.get("maximum", 2.0))
 
 
+def voice(id: str, name: str, language: str = "", gender: str = "") -> dict[str, str]:
+    """A voice as speech servers list it; what is not known is left out."""
+    told = {"id": id, "name": name, "language": language, "gender": gender}
+    return {key: value for key, value in told.items() if value}
+
+
 def error(message: str, *, status: int, param: str | None = None, code: str | None = None) -> Any:
     """An error in OpenAI's shape."""
     return {

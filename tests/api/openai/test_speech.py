@@ -11,10 +11,14 @@ import pytest
 
 from jobs.models import Job
 from speechsite.api.auth import Caller
+from speechsite.api.openai import views, wire
 from speechsite.audio import probe
 from speechsite.credits.models import Wallet
+from speechsite.providers.types import ModelInfo, VoiceInfo
+from speechsite.upstreams.models import Channel
 from tests.api.asgi import ask
 from tests.jobs.conftest import work
+from voices import listing, served
 from voices.models import Voice
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -99,3 +103,32 @@ def test_voices_are_listed(live: Keyed) -> None:
     answer = ask("GET", "/v1/audio/voices", live[1]).json()
     ids = [voice["id"] for voice in answer["voices"]]
     assert {"alloy", "shimmer", "en-us"} <= set(ids)
+
+
+def test_a_name_that_a_speech_server_knows_is_its_own(live: Keyed) -> None:
+    """Where such a server has the voice, and by the model of that name if it has one."""
+    channel = Channel.objects.create(slug="gpu", name="GPU", adapter="openai")
+    served.store(channel, [ModelInfo("kokoro", "Kokoro"), ModelInfo("tts-1", "TTS")])
+    listing.store("gpu", "openai", [VoiceInfo("zoe", "Zoe"), VoiceInfo("alloy", "Alloy")])
+    picked = {}
+    for model in ("tts-1", "tts-1-hd", "openai-kokoro", "kokoro"):
+        order = wire.order_of({"model": model, "voice": "alloy", "input": "Hello."})
+        picked[model] = views._chosen(live[0], order)
+    assert picked == {
+        "tts-1": ("alloy", "openai-tts-1"),
+        "tts-1-hd": ("alloy", "openai-kokoro"),
+        "openai-kokoro": ("alloy", "openai-kokoro"),
+        "kokoro": ("alloy", "kokoro"),
+    }
+
+
+def test_a_voice_is_listed_once_with_what_is_known_of_it(live: Keyed) -> None:
+    listing.store("gpu", "openai", [VoiceInfo("alloy", "Alloy", ("de",), gender="female")])
+    served.store(
+        Channel.objects.create(slug="gpu", name="GPU", adapter="openai"), [ModelInfo("k", "K")]
+    )
+    rows = ask("GET", "/v1/audio/voices", live[1]).json()["voices"]
+    assert [row for row in rows if row["id"] == "alloy"] == [
+        {"id": "alloy", "name": "Alloy", "language": "de", "gender": "female"}
+    ]
+    assert {"id": "echo", "name": "Echo", "language": "en"} in rows
