@@ -19,7 +19,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 SETTLE_SECONDS = 5
 MEASURE_SECONDS = 30
-LIMIT_MB = 200
+LIMIT_MB = 250
 LIMIT_PERCENT = 2.0
 
 
