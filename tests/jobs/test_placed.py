@@ -258,6 +258,15 @@ def test_the_title_of_a_cleaning(
     assert (job.title, job.source, job.output_format) == (kept, "portal", "mp3_44100_128")
 
 
+def test_a_cleaning_is_spoken_by_nobody(
+    ada: User, catalogue: None, upload: Upload, wallet: Wallet
+) -> None:
+    model = SpeechModel.objects.get(slug="builtin-cleaning")
+    origin = Origin(speaker=Speaker("we", lambda _offer: True))
+    job = lifecycle.place_cleaning(ada, model=model, upload=upload, origin=origin)
+    assert (job.state, job.segments.get().state) == (JobState.QUEUED, SegmentState.WAITING)
+
+
 # --- what a wallet and a disk allow ----------------------------------------------------------
 
 
