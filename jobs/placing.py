@@ -23,7 +23,6 @@ from speechsite.audio import markup
 from speechsite.audio.wording import Wording
 from speechsite.core import disk, queue, sql
 from speechsite.core.holders import LEASE
-from speechsite.core.ids import new_id
 from speechsite.credits import ledger, prices, welcome
 from speechsite.credits.models import Wallet
 from speechsite.upstreams import routing
@@ -193,7 +192,6 @@ def _job(
     output_format: str,
 ) -> Job:
     return Job(
-        id=new_id(),
         user=user,
         api_key=origin.api_key,
         source=origin.source,

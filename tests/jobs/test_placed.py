@@ -101,7 +101,7 @@ def test_all_that_was_ordered_is_written_down(
     assert told(job) == [("queued", None, {"segments": 1})]
     hold = LedgerEntry.objects.get(job_id=job.pk)
     assert (hold.key, hold.kind, hold.held_delta) == (f"hold:{job.pk}", "hold", 54)
-    assert [row.task["func"] for row in OrmQ.objects.all()] == [placing.WORK]
+    assert [row.task["func"] for row in OrmQ.objects.all()] == ["jobs.tasks.work"]
 
 
 def test_what_is_said_of_an_order_may_be_said_without_an_origin(
@@ -258,6 +258,15 @@ def test_the_title_of_a_cleaning(
     assert (job.title, job.source, job.output_format) == (kept, "portal", "mp3_44100_128")
 
 
+def test_a_cleaning_is_spoken_by_nobody(
+    ada: User, catalogue: None, upload: Upload, wallet: Wallet
+) -> None:
+    model = SpeechModel.objects.get(slug="builtin-cleaning")
+    origin = Origin(speaker=Speaker("we", lambda _offer: True))
+    job = lifecycle.place_cleaning(ada, model=model, upload=upload, origin=origin)
+    assert (job.state, job.segments.get().state) == (JobState.QUEUED, SegmentState.WAITING)
+
+
 # --- what a wallet and a disk allow ----------------------------------------------------------
 
 
@@ -351,6 +360,34 @@ def test_orders_without_a_key_are_never_the_same(desk: Callable[..., Job], key: 
     jobs = [desk(idempotency_key=key) for _ in range(2)]
     assert len({job.pk for job in jobs}) == 2
     assert {Job.objects.get(pk=job.pk).idempotency_key for job in jobs} == {None}
+
+
+@pytest.mark.parametrize("key", [None, ""])
+def test_a_refused_order_without_a_key_is_nobodys_replay(
+    desk: Callable[..., Job], ada: User, model: SpeechModel, key: str | None
+) -> None:
+    desk()
+    with pytest.raises(OrderError):
+        desk("", idempotency_key=key)
+    with pytest.raises(OrderError):
+        lifecycle.place_dialogue(ada, model=model, lines=[], origin=Origin(idempotency_key=key))
+
+
+def test_what_was_ordered_is_known_though_it_could_not_be_ordered_now(
+    ada: User, model: SpeechModel, voice: Voice, upload: Upload, wallet: Wallet
+) -> None:
+    talk, walk = Origin(idempotency_key="talk"), Origin(idempotency_key="walk")
+    cleaner = SpeechModel.objects.get(slug="builtin-cleaning")
+    spoken = lifecycle.place_dialogue(ada, model=model, lines=lines(voice, "Ready?"), origin=talk)
+    cleaned = lifecycle.place_cleaning(ada, model=cleaner, upload=upload, origin=walk)
+    upload.deleted_at = NOW
+    upload.save()
+    again = [
+        lifecycle.place_dialogue(ada, model=model, lines=[], origin=talk),
+        lifecycle.place_cleaning(ada, model=cleaner, upload=upload, origin=walk),
+    ]
+    assert [job.pk for job in again] == [spoken.pk, cleaned.pk]
+    assert all(job.is_replay for job in again)
 
 
 def test_a_row_that_the_database_refuses_is_nobodys_replay(desk: Callable[..., Job]) -> None:
