@@ -127,7 +127,9 @@ def outcome_of(error: ProviderError, adapter: Adapter, segment: Segment) -> Outc
             # It was made and billed: the good copy may be found where lost orders are.
             return Lost("The audio was damaged on its way.", raw)
         if segment.attempts < GARBLED_TRIES:
-            return Postponed("The audio was damaged.", code=error.code, raw=raw)
+            is_free = Feature.REPEAT in adapter.features or not adapter.bills
+            reason = "The audio was damaged."
+            return Postponed(reason, code=error.code, raw=raw, at_risk=not is_free)
         return Refused(error.code, "The provider's audio was damaged.", raw, possible_cost=True)
     if error.retryable:
         return not_here(error)

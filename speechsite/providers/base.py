@@ -62,6 +62,11 @@ class Adapter:
         # (calls under way, calls allowed) as the provider last said; None where it does not.
         self.concurrency: tuple[int, int] | None = None
 
+    @property
+    def bills(self) -> bool:
+        """Whether a call may cost the operator something, also one whose sound cannot be used."""
+        return True
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -18,6 +18,7 @@ from jobs.placing import Origin
 from jobs.states import JobState, SegmentState
 from speechsite.accounts.models import User
 from speechsite.credits.models import Wallet
+from speechsite.upstreams import secrets
 from speechsite.upstreams.models import Channel, Offer
 from tests.fakes.openai import FakeOpenAI
 from tests.fakes.server import serving
@@ -117,6 +118,22 @@ def test_a_page_in_place_of_sound_fails_the_job_and_costs_nothing(here: Site) ->
     assert job.state == JobState.FAILED
     assert job.charged == 0
     assert not job.segments.exclude(audio="").exists()
+
+
+@pytest.mark.parametrize("key", ["", "key-0123456789"])
+def test_damaged_sound_is_asked_for_once_more_and_may_cost_where_there_is_a_key(
+    here: Site, key: str
+) -> None:
+    fake, channel = here.fakes[FIRST], Channel.objects.get(slug=FIRST)
+    Channel.objects.filter(slug=SECOND).update(is_enabled=False)
+    channel.credentials, fake.key = secrets.seal({"api_key": key} if key else {}), key
+    channel.save()
+    fake.fault, fake.times = Fault.AUDIO_HTML, 1
+    job = here.place()
+    here.work()
+    assert settled(job).state == JobState.SUCCEEDED
+    assert fake.accepted == 2
+    assert job.segments.get().possible_cost == bool(key)
 
 
 def test_the_times_of_words_are_estimated_and_cover_the_text(here: Site) -> None:

@@ -55,7 +55,7 @@ class OpenAI(HttpAdapter):
 
     @property
     def bills(self) -> bool:
-        """Whether a call may cost the operator something."""
+        """A server that asks for no key knows nobody to send a bill to."""
         return bool(self.credentials.get("api_key"))
 
     def auth_headers(self) -> dict[str, str]:
