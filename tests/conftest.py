@@ -29,7 +29,7 @@ from speechsite.core import hands
 from speechsite.credits import ledger
 from speechsite.credits.models import Wallet
 from speechsite.pages import health
-from tests.flushing import allow_flush, close_elsewhere
+from tests.flushing import allow_flush, close_elsewhere, flush_quickly
 
 PASSWORD = "correct horse battery"
 
@@ -61,6 +61,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     """Tests that commit are followed by a flush."""
     with django_db_blocker.unblock():
         allow_flush()
+    flush_quickly()
     yield
     hands.end()
     if connection.vendor == "postgresql":
