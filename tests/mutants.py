@@ -18,6 +18,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -327,6 +328,14 @@ def _run_again(module: Any, tree: ast.Module, change: Change) -> bool:
     return any(one.lineno in change.lines for one in later)
 
 
+def _give_new_threads() -> None:
+    """Threads stay behind at a fork, and whoever gives a pool work would wait for ever."""
+    for one in gc.get_objects():
+        if issubclass(type(one), ThreadPoolExecutor):
+            one._threads.clear()
+            one._idle_semaphore = threading.Semaphore(0)
+
+
 # --- running the tests -----------------------------------------------------------------------
 
 
@@ -423,12 +432,10 @@ class Mutants:
         # A change may make an endless loop, and then what it hangs in is stopped: it was noticed.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(2 * BUDGET)
-        # Its thread stayed with whoever forked.
-        SyncToAsync.single_thread_executor = ThreadPoolExecutor(max_workers=1)
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, 1), os.dup2(nothing, 2)
-        # Its thread stayed behind at the fork, and whoever gives it work would wait for ever.
         SyncToAsync.single_thread_executor = ThreadPoolExecutor(1)
+        _give_new_threads()
         try:
             if change is not None and not self._put_in(change):
                 os._exit(3)

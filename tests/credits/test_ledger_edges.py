@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -24,6 +25,14 @@ def test_every_person_has_a_wallet_of_their_own_with_the_welcome_in_it(
     assert (entry.kind, entry.reason) == (LedgerEntry.Kind.GRANT, "Welcome credits")
 
 
+def test_a_wallet_that_is_open_takes_one_look(
+    wallet: Wallet, ada: User, django_assert_num_queries: Any
+) -> None:
+    """Every page asks for it."""
+    with django_assert_num_queries(1):
+        assert ledger.open_wallet(ada) == wallet
+
+
 def test_without_a_welcome_a_wallet_is_empty(eve: User, settings: Any) -> None:
     settings.WELCOME_CREDITS = 0
     assert ledger.open_wallet(eve).available == 0
@@ -36,6 +45,34 @@ def test_a_welcome_that_cannot_be_given_is_not_marked_as_given(eve: User, settin
         ledger.open_wallet(eve)
     settings.WELCOME_CREDITS = 7
     assert ledger.open_wallet(eve).available == 7000
+
+
+def test_the_welcome_of_one_person_is_not_marked_as_given_to_another(eve: User, ada: User) -> None:
+    """Theirs was left undone by a crash, or waits until their address is confirmed."""
+    Wallet.objects.create(user=eve)
+    waiting = Wallet.objects.create(user=_account("late@example.com", "Late"))
+    assert ledger.open_wallet(eve).available == 1_000_000
+    waiting.refresh_from_db()
+    assert not waiting.is_welcomed
+    assert ledger.open_wallet(waiting.user).available == 1_000_000
+
+
+def test_a_welcome_that_was_settled_meanwhile_is_not_given_after_it(
+    eve: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process opened the wallet when there was no welcome; this one read it before."""
+    settings.HAS_EMAIL, settings.WELCOME_CREDITS = True, 0
+
+    def opened_elsewhere(_user: int) -> bool:
+        monkeypatch.setattr(ledger, "has_confirmed_address", lambda _user: True)
+        ledger.open_wallet(eve)
+        settings.WELCOME_CREDITS = 500
+        return True
+
+    monkeypatch.setattr(ledger, "has_confirmed_address", opened_elsewhere)
+    opened = ledger.open_wallet(eve)
+    assert (opened.is_welcomed, opened.available) == (True, 0)
+    assert not LedgerEntry.objects.exists()
 
 
 def test_who_moved_credits_and_why_is_written_down(wallet: Wallet, ben: User) -> None:
@@ -56,11 +93,12 @@ def test_who_moved_credits_and_why_is_written_down(wallet: Wallet, ben: User) ->
 def test_what_was_received_came_from_outside(wallet: Wallet, ada: User, eve: User) -> None:
     """The welcome, grants, vouchers and adjustments; no job takes of it or adds to it."""
     job = uuid4()
+    ledger.adjust(wallet, -3, key="a", reason="too much", actor=ada)
     ledger.grant(wallet, 7, key="v", kind="voucher")
     ledger.hold(wallet, 10, key="h", job_id=job)
     ledger.settle(wallet, job_id=job, captured=4)
     ledger.refund(wallet, 1, key="r", job_id=job, reason="bad", actor=ada)
-    assert ledger.received(wallet) == 100_007
+    assert ledger.received(wallet) == 100_004
     assert ledger.received(Wallet.objects.create(user=eve)) == 0
 
 
@@ -138,3 +176,4 @@ def test_the_smallest_and_the_largest_adjustment_are_taken(
 def test_default_prices_hold_from_the_start(db: None) -> None:
     prices.load_default_prices()
     assert set(Price.objects.values_list("valid_from", flat=True)) == {prices.FROM_THE_START}
+    assert prices.price_of("builtin-speech", datetime(2000, 1, 1, tzinfo=UTC))

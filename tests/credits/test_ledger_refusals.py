@@ -109,6 +109,7 @@ def test_a_pocket_never_runs_over(wallet: Wallet, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ledger.BadAmount):
         ledger.grant(wallet, 50_001, key="over")
     ledger.grant(wallet, 50_000, key="to the brim")
+    ledger.hold(wallet, 1, key="what is full can be spent")
 
 
 def test_a_wallet_out_of_date_decides_nothing(wallet: Wallet) -> None:
@@ -171,6 +172,17 @@ def test_a_key_names_one_kind_one_wallet_and_one_job(wallet: Wallet, ben: User) 
     with pytest.raises(ledger.KeyReused):
         ledger.hold(ledger.open_wallet(ben), 10, key="once", job_id=uuid4())
     assert state(wallet)[:2] == (99_990, 10)
+
+
+def test_a_key_names_one_kind_and_one_wallet_also_where_there_is_no_job(
+    wallet: Wallet, ben: User
+) -> None:
+    ledger.grant(wallet, 10, key="once")
+    with pytest.raises(ledger.KeyReused):
+        ledger.grant(wallet, 10, key="once", kind="voucher")
+    with pytest.raises(ledger.KeyReused):
+        ledger.grant(ledger.open_wallet(ben), 10, key="once")
+    assert state(wallet)[0] == 100_010
 
 
 def test_a_job_is_held_for_once(wallet: Wallet) -> None:

@@ -224,22 +224,32 @@ def test_default_prices_fill_only_gaps(db: None) -> None:
     assert str(prices.price_of("elevenlabs-turbo-2-5")) == "elevenlabs-turbo-2-5: 6 m¢/character"
 
 
-@pytest.mark.parametrize(
-    ("model", "text", "millicredits"),
-    [
-        ("elevenlabs-turbo-2-5", "x" * 1000, 6_000),
-        ("elevenlabs-multilingual-v2", "x" * 1000, 12_000),
-        ("elevenlabs-dialogue-v3", "x" * 1000, 14_000),
-        ("minimax-speech-2.8-hd", "字" * 1000, 40_000),
-        ("minimax-speech-2.8-turbo", "x" * 1000, 12_000),
-        ("builtin-speech", "字" * 1000, 1_000),
-    ],
-)
-def test_a_thousand_characters_at_the_default_prices(
-    db: None, model: str, text: str, millicredits: int
-) -> None:
+# Credits for 1,000 letters, and for 1,000 Chinese characters.
+PRICE_LIST = {
+    "elevenlabs-multilingual-v2": (12, 12),
+    "elevenlabs-turbo-2-5": (6, 6),
+    "elevenlabs-flash-2-5": (6, 6),
+    "elevenlabs-v3": (12, 12),
+    "elevenlabs-dialogue-v3": (14, 14),
+    "minimax-speech-2.8-hd": (20, 40),
+    "minimax-speech-2.8-turbo": (12, 24),
+    "minimax-speech-2.6-hd": (20, 40),
+    "minimax-speech-2.6-turbo": (12, 24),
+    "minimax-speech-02-hd": (20, 40),
+    "minimax-speech-02-turbo": (12, 24),
+    "minimax-speech-01-hd": (20, 40),
+    "minimax-speech-01-turbo": (12, 24),
+    "builtin-natural": (1, 1),
+    "builtin-speech": (1, 1),
+}
+
+
+def test_a_thousand_characters_at_the_default_prices(db: None) -> None:
     prices.load_default_prices()
-    assert prices.quote(prices.price_of(model), text=text).millicredits == millicredits
+    for model, costs in PRICE_LIST.items():
+        price = prices.price_of(model)
+        quoted = [prices.quote(price, text=one * 1000).millicredits for one in "x字"]
+        assert quoted == [1000 * credits for credits in costs], model
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from speechsite import checks
 from speechsite.accounts.models import User
@@ -157,3 +159,22 @@ def test_a_model_gets_a_price_when_it_is_first_asked_for_and_keeps_ones_own() ->
         model="openai-a-tts", unit="character", millicredits_per_unit=9
     )
     assert prices.price_of("openai-a-tts") == own
+
+
+def test_a_model_that_no_server_has_gets_no_price() -> None:
+    channel = server()
+    served.store(channel, [ModelInfo("a-tts", "A")])
+    channel.offers.create(model="elevenlabs-v9", upstream_name="v9")
+    for model in ("openai-b-tts", "elevenlabs-v9"):
+        with pytest.raises(prices.NoPrice):
+            prices.price_of(model)
+
+
+def test_a_price_of_tomorrow_leaves_today_to_the_default() -> None:
+    served.store(server(), [ModelInfo("a-tts", "A")])
+    tomorrow = timezone.now() + timedelta(days=1)
+    later = prices.Price.objects.create(
+        model="openai-a-tts", unit="character", millicredits_per_unit=9, valid_from=tomorrow
+    )
+    assert prices.price_of("openai-a-tts").millicredits_per_unit == 2
+    assert prices.price_of("openai-a-tts", tomorrow) == later
