@@ -221,6 +221,15 @@ def test_a_long_stream_is_put_together_by_a_worker(
     assert (job.state, job.charged) == (JobState.SUCCEEDED, job.quoted)
 
 
+def test_who_ends_a_job_says_so_and_leaves_its_sound(place: Place) -> None:
+    job = place()
+    settle_all(job)
+    assert ending.end("the listener", job.pk) is True
+    job.refresh_from_db()
+    assert job.state == JobState.SUCCEEDED
+    assert default_storage.exists(job.audio)
+
+
 def test_a_job_that_a_worker_has_is_left_to_it(place: Place) -> None:
     job = place()
     settle_all(job)
