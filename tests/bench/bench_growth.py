@@ -15,12 +15,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from itertools import islice
@@ -29,9 +26,8 @@ from statistics import median
 from typing import Any
 from uuid import UUID
 
-from tests.bench.fresh import database_of_its_own
+from tests.bench.fresh import Ask, site_that_answers
 
-ROOT = Path(__file__).resolve().parents[2]
 SMALL, LARGE = 1_000, 200_000
 LIMIT, MOST_QUERIES = 1.5, 12
 ROUNDS, WARM = 60, 5
@@ -46,7 +42,6 @@ ORDER = "an order with all three caps"
 # An order writes: its rows, the hold, what its key spent, the wake-up.
 ALLOWED = {ORDER: 20}
 SHOWN_ONLY = ("usage of all its days",)
-Ask = Callable[[str], dict[str, Any]]
 Compared = Sequence[tuple[dict[str, Any], dict[str, Any]]]
 
 
@@ -60,7 +55,10 @@ def main() -> int:
     if told.site is not None:
         serve(told.site)
         return 0
-    with site(SMALL, told.database) as small, site(told.jobs, told.database) as large:
+    with (
+        site_that_answers(__spec__.name, SMALL, told.database) as small,
+        site_that_answers(__spec__.name, told.jobs, told.database) as large,
+    ):
         names: list[str] = []
         for one in (small, large):
             filled = one("")
@@ -101,36 +99,6 @@ def judge(compared: dict[str, Compared]) -> int:
         )
     print("FAIL" if failed else "PASS", f"(limits {LIMIT} and {MOST_QUERIES} queries)")
     return int(failed)
-
-
-@contextmanager
-def site(jobs: int, url: str) -> Iterator[Ask]:
-    """A process with so many jobs that answers questions by their names."""
-    with ExitStack() as stack:
-        data = stack.enter_context(tempfile.TemporaryDirectory())
-        own = stack.enter_context(database_of_its_own(url)) if url else ""
-        told = {"DATA_DIR": data, "ALLOWED_HOSTS": "testserver", "LOG_LEVEL": "CRITICAL"}
-        environment = os.environ | told | ({"DATABASE_URL": own} if own else {})
-        command = [sys.executable, "-m", "tests.bench.bench_growth", "--site", str(jobs)]
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
-        assert process.stdin is not None
-        assert process.stdout is not None
-        asks, answers = process.stdin, process.stdout
-
-        def ask(name: str) -> dict[str, Any]:
-            asks.write(f"{name}\n")
-            asks.flush()
-            found: dict[str, Any] = json.loads(answers.readline())
-            return found
-
-        try:
-            yield ask
-        finally:
-            asks.close()
-            process.wait()
 
 
 # --- in the site's own process ---------------------------------------------------------------

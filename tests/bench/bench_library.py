@@ -12,19 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 from tests.bench.bench_growth import clock
-from tests.bench.fresh import database_of_its_own
+from tests.bench.fresh import Ask, site_that_answers
 from tests.crashing import percentile
 
-ROOT = Path(__file__).resolve().parents[2]
 FEW, MANY = 200, 5_000
 ROUNDS, WARM = 40, 5
 LIMIT_MS, LIMIT_RATIO, MOST_QUERIES = 150.0, 1.5, 8
@@ -40,7 +34,6 @@ PATHS = {
 }
 LANGUAGES = ("en-US", "de-DE", "zh-CN")
 USES = ("narration", "social_media", "conversational", "advertisement", "")
-Ask = Callable[[str], dict[str, Any]]
 
 
 def main() -> int:
@@ -53,7 +46,10 @@ def main() -> int:
     if told.site is not None:
         serve(told.site)
         return 0
-    with site(FEW, told.database) as few, site(told.voices, told.database) as many:
+    with (
+        site_that_answers(__spec__.name, FEW, told.database) as few,
+        site_that_answers(__spec__.name, told.voices, told.database) as many,
+    ):
         return judge({name: compared(name, few, many, told.rounds) for name in PATHS})
 
 
@@ -81,35 +77,6 @@ def judge(pages: dict[str, list[tuple[Any, Any]]]) -> int:
     limits = f"{LIMIT_MS:g} ms, {LIMIT_RATIO} times, {MOST_QUERIES} queries"
     print("PASS" if good else "FAIL", f"(limits {limits})")
     return 0 if good else 1
-
-
-@contextmanager
-def site(voices: int, url: str) -> Iterator[Ask]:
-    """A process with so many voices that answers for pages by their names."""
-    with ExitStack() as stack:
-        data = stack.enter_context(tempfile.TemporaryDirectory())
-        own = stack.enter_context(database_of_its_own(url)) if url else ""
-        told = {"DATA_DIR": data, "ALLOWED_HOSTS": "testserver", "LOG_LEVEL": "CRITICAL"}
-        command = [sys.executable, "-m", "tests.bench.bench_library", "--site", str(voices)]
-        process = subprocess.Popen(
-            command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            env=os.environ | told | ({"DATABASE_URL": own} if own else {}),
-        )  # fmt: skip
-        assert process.stdin is not None
-        assert process.stdout is not None
-        asks, answers = process.stdin, process.stdout
-
-        def ask(name: str) -> dict[str, Any]:
-            asks.write(f"{name}\n")
-            asks.flush()
-            found: dict[str, Any] = json.loads(answers.readline())
-            return found
-
-        try:
-            yield ask
-        finally:
-            asks.close()
-            process.wait()
 
 
 # --- in the site's own process ---------------------------------------------------------------
