@@ -16,7 +16,7 @@ from django.db.models import Subquery
 
 from voices import findable, library, snapshot
 from voices.languages import language_name
-from voices.models import Edition, Favourite, Voice
+from voices.models import Edition, Favourite, Voice, is_in_plan
 from voices.snapshot import Entry, Snapshot, Traits
 
 PAGE_SIZE = 48
@@ -67,7 +67,7 @@ class _Reader:
 
     def may_use(self, traits: Traits) -> bool:
         """Whether something can speak with such a voice, and for this account's plan."""
-        is_theirs = not traits.for_plans or f",{self.user.plan_id}," in traits.for_plans
+        is_theirs = is_in_plan(traits.for_plans, self.user.plan_id)
         return is_theirs and traits.family in self.families
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from speechsite.providers.types import MADE_HERE, VoiceInfo
 from speechsite.upstreams.models import Channel
+from voices import snapshot
 from voices.models import Voice
 
 # What a list may tell of a voice that was known by its id alone.
@@ -134,6 +135,6 @@ def _voice(channel: str, family: str, info: VoiceInfo, position: int) -> Voice:
         labels=dict(info.labels),
         preview_url=info.preview_url[:500],
         # Of the built-in voices, those that sound like people.
-        is_recommended=family == "builtin" and info.labels.get("engine") != "espeak-ng",
+        is_recommended=snapshot.maker_of(family, info.labels.get("engine", "")) == snapshot.NATURAL,
         position=position,
     )

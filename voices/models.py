@@ -122,6 +122,11 @@ class VoiceQuerySet(models.QuerySet["Voice"]):
         )
 
 
+def is_in_plan(for_plans: str, plan: int | None) -> bool:
+    """Whether a voice with these plans is for an account on that one; see `Voice.for_plans`."""
+    return not for_plans or f",{plan}," in for_plans
+
+
 class Voice(models.Model):
     """A voice of one family; `external_id` is the id its providers know it by."""
 
@@ -197,7 +202,7 @@ class Voice(models.Model):
         """Whether a person may speak with it: their own, or one that their plan has."""
         if self.owner_id is not None:
             return bool(self.owner_id == user.pk)
-        return not self.for_plans or f",{user.plan_id}," in self.for_plans
+        return is_in_plan(self.for_plans, user.plan_id)
 
     @property
     def is_test(self) -> bool:

@@ -17,6 +17,7 @@ from jobs.models import Job
 from speechsite.accounts.models import User
 from speechsite.pages.makers import maker_name, maker_tag
 from speechsite.pages.requests import SignedIn
+from speechsite.pages.templatetags.portal import GENDERS, traits
 from voices import facets, samples
 from voices.facets import Shown, Wanted
 from voices.languages import language_name, language_of
@@ -195,8 +196,8 @@ def _filters(wanted: Wanted, shown: Shown) -> Iterable[tuple[str, Filter]]:
         "language": (_("Language"), _("All languages"), _language),
         "gender": (_("Gender"), _("Any gender"), _gender),
         "accent": (_("Accent"), _("Any accent"), str),
-        "age": (_("Age"), _("Any age"), _plain),
-        "use": (_("Use"), _("Any use"), _plain),
+        "age": (_("Age"), _("Any age"), traits),
+        "use": (_("Use"), _("Any use"), traits),
         "maker": (_("Maker"), _("All makers"), maker_name),
         "shelf": (_("Show"), _("All voices"), _shelf),
     }
@@ -219,7 +220,7 @@ def _language(code: str) -> str:
 
 
 def _gender(value: str) -> str:
-    return {"female": _("Female"), "male": _("Male"), "neutral": _("Neutral")}.get(value, value)
+    return str(GENDERS.get(value, value))
 
 
 def _shelf(value: str) -> str:
@@ -229,7 +230,3 @@ def _shelf(value: str) -> str:
         facets.RECOMMENDED: _("Recommended"),
     }
     return names.get(value, value)
-
-
-def _plain(value: str) -> str:
-    return value.replace("_", " ").capitalize()

@@ -20,13 +20,13 @@ from speechsite.core import encodings
 from speechsite.credits import prices, welcome
 from speechsite.credits.ledger import InsufficientCredits, RestrictedCredits
 from speechsite.pages import choices, ordering, planlimits, textfiles
+from speechsite.pages.library import LONGEST_TRY
 from speechsite.pages.ordering import OrderForm
 from speechsite.pages.picker import picker
 from speechsite.pages.priceline import price_line
 from speechsite.pages.requests import SignedIn
 from voices import library
 
-LONGEST_TRY = 200  # characters that another page may bring along
 RECENT = 5
 # Buttons that only redraw the form, for people without JavaScript.
 REDRAW = ("find", "refresh", "read")
